@@ -1,0 +1,96 @@
+/**
+ * An answer with a 2xx, and what is read from it: a stream of events, a whole reply, or a list of models.
+ */
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Effect from "effect/Effect"
+import * as Mailbox from "effect/Mailbox"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Chat from "./Chat.js"
+import * as Fault from "./Fault.js"
+import * as Json from "./Json.js"
+import * as Protocol from "./Protocol.js"
+import type * as ProviderError from "./ProviderError.js"
+import * as ResponseBody from "./ResponseBody.js"
+
+/** A 2xx whose body is yet to be read. */
+export interface Answer {
+  readonly response: HttpClientResponse.HttpClientResponse
+  readonly clocks: ResponseBody.Clocks
+  /** Fails as the fault means. With `sofar`, output had already reached the caller. */
+  readonly fail: (fault: Fault.Fault, sofar?: SoFar) => Effect.Effect<never, ProviderError.ProviderError>
+}
+
+export interface SoFar {
+  /** The text that had come. */
+  readonly partial: string
+}
+
+/** Which wire, and how this host speaks it. */
+export interface Wire {
+  readonly protocol: Protocol.Protocol
+  readonly dialect: Protocol.Dialect
+}
+
+type Read<A> = Effect.Effect<A, ProviderError.ProviderError>
+
+/** Waits for the first events; the stream begins with them. A failure before them is the effect's, one after them the stream's. */
+export const stream = (
+  answer: Answer,
+  wire: Wire
+): Effect.Effect<Stream.Stream<Chat.Event, ProviderError.ProviderError>, ProviderError.ProviderError, Scope.Scope> => {
+  // JSON or a page where a stream was promised: an error mostly, and sometimes the whole answer.
+  if (/json|html/.test(answer.response.headers["content-type"] ?? "")) {
+    return Effect.map(events(answer, wire), Stream.fromIterable)
+  }
+  const reader = Protocol.reader(wire.protocol.decoder(wire.dialect))
+  return Effect.gen(function* () {
+    const mailbox = yield* ResponseBody.events(answer.response, reader, answer.clocks)
+    const [first, done] = yield* Effect.catchAll(mailbox.takeAll, (fault) => answer.fail(fault))
+    if (done) return Stream.fromChunk(first)
+    const rest = Stream.catchAll(Mailbox.toStream(mailbox), (fault) =>
+      Stream.fromEffect(answer.fail(fault, { partial: reader.text() }))
+    )
+    return Stream.concat(Stream.fromChunk(first), rest)
+  })
+}
+
+export const reply = (answer: Answer, wire: Wire): Read<Chat.Reply> =>
+  Effect.flatMap(events(answer, wire), (events) => {
+    const reply = Chat.reply(events)
+    return reply === undefined ? answer.fail(Fault.malformed("the answer has no end")) : Effect.succeed(reply)
+  })
+
+export const models = (answer: Answer, wire: Wire): Read<ReadonlyArray<Protocol.Model>> =>
+  whole(answer, (text) => {
+    const json = Json.parse(text)
+    return json === undefined ? Fault.malformed("the body is not JSON", text) : wire.protocol.decodeModels(json)
+  })
+
+/** The most that is read of an answer that comes whole. */
+const maxBytes = 64 * 1024 * 1024
+
+const whole = <A>(answer: Answer, decode: (text: string) => ReadonlyArray<A> | Fault.Fault): Read<ReadonlyArray<A>> =>
+  ResponseBody.text(answer.response, { maxBytes, idle: answer.clocks.idle }).pipe(
+    Effect.catchAll((fault) => answer.fail(fault)),
+    Effect.flatMap((text) => {
+      const decoded = decode(text)
+      return Fault.isFault(decoded) ? answer.fail(decoded) : Effect.succeed(decoded)
+    })
+  )
+
+const events = (answer: Answer, { dialect, protocol }: Wire): Read<ReadonlyArray<Chat.Event>> =>
+  whole(answer, (text) => {
+    const json = Json.parse(text)
+    if (json !== undefined) return protocol.decodeBody(json, dialect)
+    if (text.trim() === "") return Fault.malformed("the body is empty")
+    // Some gateways stream though nobody asked them to.
+    if (/^\s*(data|event|:)/.test(text)) return streamed(text, Protocol.reader(protocol.decoder(dialect)))
+    return Fault.malformed("the body is not JSON", text)
+  })
+
+const streamed = (text: string, reader: Protocol.Reader): ReadonlyArray<Chat.Event> | Fault.Fault => {
+  const events = [...reader.feed(new TextEncoder().encode(text)), ...reader.end()]
+  const state = reader.state()
+  return Fault.isFault(state) ? state : events
+}

@@ -1,0 +1,181 @@
+/**
+ * What can go wrong with a call to a provider: one flat tagged union, facts only.
+ *
+ * The errors are schemas, so they cross RPC, HTTP and worker boundaries, and the other side matches the same tags.
+ * They hold no sentence for an end user (`Explain` writes those), no `HttpClient` type, no key and no part of one.
+ */
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+
+/** One HTTP request that failed, as it is remembered in `history`. */
+export const Attempt = Schema.Struct({
+  /** The HTTP status, where there was an answer. */
+  status: Schema.optional(Schema.Int),
+  /** The error's tag, or the `reason` of a `Transient`. */
+  reason: Schema.String,
+  requestId: Schema.optional(Schema.String),
+  /** The wait that followed before the next request. Absent on the last entry. */
+  wait: Schema.optional(Schema.DurationFromMillis)
+})
+export type Attempt = typeof Attempt.Type
+
+/** The facts that every error carries. */
+const common = {
+  /** The provider's id: `mimo`, `anthropic`, … */
+  provider: Schema.String,
+  /** HTTP requests really made by this call; 0 if nothing was sent. */
+  attempts: Schema.NonNegativeInt,
+  /** One entry per request made, oldest first. */
+  history: Schema.Array(Attempt),
+  /** Whether output of this answer had already reached the caller. Such a call is never repeated. */
+  emitted: Schema.Boolean,
+  /** The text that had arrived before the failure, so that a UI keeps what it shows. */
+  partial: Schema.optional(Schema.String),
+  /** `x-request-id`, `request-id`, `trace-id`, `x-trace-id` or the body's own field. */
+  requestId: Schema.optional(Schema.String),
+  /** The HTTP status, where there was an answer. An error inside a 200 keeps the 200. */
+  status: Schema.optional(Schema.Int),
+  /** The server's own code for the error, or the system's (`ECONNREFUSED`). */
+  code: Schema.optional(Schema.String),
+  /** The server's reason, scrubbed of secrets, at most 800 characters. */
+  detail: Schema.optional(Schema.String),
+  /** What the server said with `x-should-retry`. */
+  shouldRetry: Schema.optional(Schema.Boolean)
+}
+
+const line = (error: { readonly _tag: string } & Facts, ...words: ReadonlyArray<string | number | undefined>): string =>
+  [error.provider, ...words, error.status, error.code].filter(Predicate.isNotUndefined).join(" ") +
+  ` (requests made: ${error.attempts})` +
+  (error.detail === undefined ? "" : `: ${error.detail}`)
+
+/** Why no key could be sent. */
+export const KeyProblem = Schema.Literal(
+  /** Nothing is configured. */
+  "Absent",
+  /** The value is empty or white space. */
+  "Blank",
+  /** The value has a character that an HTTP header cannot carry. */
+  "Unsendable",
+  /** The effect that reads the key failed. */
+  "Unreadable"
+)
+export type KeyProblem = typeof KeyProblem.Type
+
+/** No usable key is configured: the server asked for one, or the provider always needs one (`attempts: 0`). */
+export class AuthMissing extends Schema.TaggedError<AuthMissing>("knowngood/AuthMissing")("AuthMissing", {
+  ...common,
+  /** Where the key is looked for, by default the name of an environment variable. */
+  source: Schema.String,
+  problem: KeyProblem
+}) {
+  override get message(): string {
+    return line(this, this.problem, this.source)
+  }
+}
+
+/** A key was sent and refused, after the auth retries if the key was known good. */
+export class AuthRejected extends Schema.TaggedError<AuthRejected>("knowngood/AuthRejected")("AuthRejected", {
+  ...common,
+  /** Where the key came from, by default the name of an environment variable. */
+  source: Schema.String,
+  /** The first 8 hex digits of the key's SHA-256: tells keys apart, reveals none. */
+  fingerprint: Schema.String,
+  /** Whether this key had been accepted before. */
+  knownGood: Schema.Boolean
+}) {
+  override get message(): string {
+    return line(this, "key", this.fingerprint, this.knownGood ? "(accepted before)" : "(never accepted)")
+  }
+}
+
+/** Why trying again later can work. */
+export const TransientReason = Schema.Literal(
+  "RateLimited",
+  "Overloaded",
+  "ServerError",
+  "Conflict",
+  "TimedOut",
+  "Unreachable",
+  "StreamInterrupted",
+  "StreamStalled"
+)
+export type TransientReason = typeof TransientReason.Type
+
+/** Trying again later can work. */
+export class Transient extends Schema.TaggedError<Transient>("knowngood/Transient")("Transient", {
+  ...common,
+  reason: TransientReason,
+  /** The wait that the server asked for. */
+  retryAfter: Schema.optional(Schema.DurationFromMillis)
+}) {
+  override get message(): string {
+    return line(this, this.reason)
+  }
+}
+
+/** The balance or the plan's allotment is used up. */
+export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>("knowngood/QuotaExceeded")("QuotaExceeded", {
+  ...common,
+  /** When the allotment is filled again, where the server said so. */
+  resetsAt: Schema.optional(Schema.DateTimeUtc)
+}) {
+  override get message(): string {
+    return line(this, "quota")
+  }
+}
+
+/** Why sending the same request again cannot work. */
+export const InvalidRequestReason = Schema.Literal(
+  "ContextOverflow",
+  "ModelNotFound",
+  "ContentFiltered",
+  "TooLarge",
+  "NotOffered",
+  "BadRequest"
+)
+export type InvalidRequestReason = typeof InvalidRequestReason.Type
+
+/** Sending the same request again cannot work. */
+export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("knowngood/InvalidRequest")("InvalidRequest", {
+  ...common,
+  reason: InvalidRequestReason
+}) {
+  override get message(): string {
+    return line(this, this.reason)
+  }
+}
+
+/** A 2xx that is not what the protocol says, or a redirect: an HTML page, broken JSON, an empty answer. */
+export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("knowngood/InvalidResponse")(
+  "InvalidResponse",
+  {
+    ...common,
+    contentType: Schema.optional(Schema.String),
+    /** The first 120 characters of what came, scrubbed of secrets. */
+    preview: Schema.optional(Schema.String)
+  }
+) {
+  override get message(): string {
+    return line(this, this.contentType)
+  }
+}
+
+/** Everything that a call can fail with. */
+export const schema = Schema.Union(AuthMissing, AuthRejected, Transient, QuotaExceeded, InvalidRequest, InvalidResponse)
+export type ProviderError = typeof schema.Type
+
+/** The facts that every `ProviderError` carries. */
+export type Facts = Schema.Struct.Type<typeof common>
+
+/** Is this value one of the six errors? */
+export const isProviderError: (u: unknown) => u is ProviderError = Schema.is(schema)
+
+/** The same error, with these facts. */
+export const withFacts = <E extends ProviderError>(error: E, facts: Partial<Facts>): E => {
+  const Class = error.constructor as new (fields: Partial<E>) => E
+  const fields = Object.entries({ ...error, ...facts }).filter(([, value]) => value !== undefined)
+  return new Class(Object.fromEntries(fields) as Partial<E>)
+}
+
+/** The word for this error in a history: its `reason` where the tag alone says little. */
+export const word = (error: ProviderError): string => (error._tag === "Transient" ? error.reason : error._tag)

@@ -1,0 +1,27 @@
+/**
+ * Retries made visible: who wants to know is told of each one before its wait begins.
+ */
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as ProviderError from "./ProviderError.js"
+
+/** "Retrying 1 of 2 in 0.6 s: the gateway refused the key", as facts. */
+export interface RetryNotice {
+  readonly provider: string
+  /** Why: the error that is being retried. */
+  readonly error: ProviderError.ProviderError
+  /** The how-manieth retry of its kind this is, from 1. */
+  readonly attempt: number
+  /** How many retries of its kind the policy allows; `undefined` for a schedule that does not say. */
+  readonly budget: number | undefined
+  /** The wait that begins now. */
+  readonly delay: Duration.Duration
+  /** Now, in milliseconds since the epoch. */
+  readonly at: number
+}
+
+/** Told of every retry. It runs inside the call, so a slow observer delays the call. Default: nobody is told. */
+export class RetryObserver extends Context.Reference<RetryObserver>()("knowngood/RetryObserver", {
+  defaultValue: () => ({ onRetry: (_: RetryNotice): Effect.Effect<void> => Effect.void })
+}) {}

@@ -1,0 +1,157 @@
+/**
+ * When a refused call is sent again: schedules over `ProviderError`.
+ *
+ * A policy is made of lanes. Each lane has errors of its own and a budget of its own, and `when` sees to it that an
+ * error of one lane does not spend the budget of another.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Ref from "effect/Ref"
+import * as Schedule from "effect/Schedule"
+import * as Decision from "effect/ScheduleDecision"
+import * as Interval from "effect/ScheduleInterval"
+import * as Intervals from "effect/ScheduleIntervals"
+import type * as ProviderError from "./ProviderError.js"
+
+type Error = ProviderError.ProviderError
+
+/** What a provider takes: the known-good flag of its key in, a schedule out. */
+export type RetryPolicy = (knownGood: Ref.Ref<boolean>) => Schedule.Schedule<unknown, Error>
+
+export interface Options {
+  /** The first backoff. Default 500 ms. Each further one is twice as long. */
+  readonly base?: Duration.DurationInput | undefined
+  /** The longest backoff, jitter not counted. Default 15 s. */
+  readonly cap?: Duration.DurationInput | undefined
+  /** Up to this much is added to each backoff, by `Random`, whole milliseconds, exclusive. Default 250 ms. */
+  readonly jitter?: Duration.DurationInput | undefined
+  /** Default 10. */
+  readonly transientRetries?: number | undefined
+  /** Default 2, so three requests. */
+  readonly authRetries?: number | undefined
+  /** A server that asks for a longer wait than this gets none: the call fails with `retryAfter` set. Default 60 s. */
+  readonly maxRetryAfter?: Duration.DurationInput | undefined
+}
+
+/** What a lane puts out: the how-manieth of its retries this is, and how many it allows. */
+export class Retry {
+  constructor(
+    readonly attempt: number,
+    readonly budget: number
+  ) {}
+}
+
+/**
+ * The policy of every provider: `transient`, and `auth` while the key is known good, each with its own budget. A
+ * known-good key that meets 503, 503, 401, 401 is still within both.
+ */
+export const standard = (knownGood: Ref.Ref<boolean>, options?: Options): Schedule.Schedule<unknown, Error> =>
+  Schedule.union(transient(options), auth(knownGood, options))
+
+/** Retries what may pass, and nothing else. */
+export const transient = (options?: Options): Schedule.Schedule<Retry | undefined, Error> =>
+  when(isTransient, lane(options?.transientRetries ?? 10, options))
+
+/** Retries a refused key, only while it is known good. The flag is read when the decision is taken. */
+export const auth = (knownGood: Ref.Ref<boolean>, options?: Options): Schedule.Schedule<Retry | undefined, Error> =>
+  when(
+    (error) => (isAuthRejected(error) ? Ref.get(knownGood) : Effect.succeed(false)),
+    lane(options?.authRetries ?? 2, options)
+  )
+
+/** Never again. */
+export const none: Schedule.Schedule<unknown, Error> = Schedule.stop
+
+/**
+ * The schedule, stepped for the inputs that pass the test and for no others, so that the others leave its `recurs` and
+ * its backoff alone. (`Schedule.whileInput` in a `Schedule.union` steps on every input.)
+ */
+export const when = <In, Out, R = never, R2 = never>(
+  test: (input: In) => boolean | Effect.Effect<boolean, never, R2>,
+  schedule: Schedule.Schedule<Out, In, R>
+): Schedule.Schedule<Out | undefined, In, R | R2> =>
+  Schedule.makeWithState(schedule.initial, (now, input: In, state) => {
+    const passes = test(input)
+    return Effect.flatMap(Effect.isEffect(passes) ? passes : Effect.succeed(passes), (yes) =>
+      yes
+        ? schedule.step(now, input, state)
+        : Effect.succeed([state, undefined as Out | undefined, Decision.done] as const)
+    )
+  })
+
+/**
+ * Gives up before a wait that would end later than `budget` after the first failure. (`Schedule.upTo` looks only after
+ * the wait.)
+ */
+export const within =
+  (budget: Duration.DurationInput) =>
+  <Out, In, R>(schedule: Schedule.Schedule<Out, In, R>): Schedule.Schedule<Out, In, R> => {
+    const millis = Duration.toMillis(budget)
+    return Schedule.makeWithState(
+      { start: Option.none<number>(), inner: schedule.initial },
+      (now, input: In, { start, inner }) => {
+        const began = Option.getOrElse(start, () => now)
+        return Effect.map(schedule.step(now, input, inner), ([next, out, decision]) => [
+          { start: Option.some(began), inner: next },
+          out,
+          resumesAt(decision) > began + millis ? Decision.done : decision
+        ])
+      }
+    )
+  }
+
+/** Tells `notify` of each retry before its wait begins. */
+export const observed =
+  <In, Out>(notify: (input: In, output: Out, delay: Duration.Duration, at: number) => Effect.Effect<void>) =>
+  <R>(schedule: Schedule.Schedule<Out, In, R>): Schedule.Schedule<Out, In, R> =>
+    Schedule.makeWithState(schedule.initial, (now, input: In, state) =>
+      Effect.tap(schedule.step(now, input, state), ([, out, decision]) =>
+        Decision.isContinue(decision)
+          ? notify(input, out, Duration.millis(Math.max(0, resumesAt(decision) - now)), now)
+          : Effect.void
+      )
+    )
+
+/** The `Retry` in a policy's output, however the policy was composed: a union puts out a pair. */
+export const retryOf = (output: unknown): Retry | undefined =>
+  output instanceof Retry
+    ? output
+    : Array.isArray(output)
+      ? output.map(retryOf).find((retry) => retry !== undefined)
+      : undefined
+
+/** May pass, and the server did not forbid to try. */
+export const isTransient = (error: Error): error is ProviderError.Transient =>
+  error._tag === "Transient" && error.shouldRetry !== false
+
+/** The key was refused, and the server did not forbid to try. */
+export const isAuthRejected = (error: Error): error is ProviderError.AuthRejected =>
+  error._tag === "AuthRejected" && error.shouldRetry !== false
+
+const lane = (budget: number, options: Options | undefined): Schedule.Schedule<Retry, Error> => {
+  const maxRetryAfter = Duration.toMillis(options?.maxRetryAfter ?? "60 seconds")
+  return Schedule.makeWithState(1, (now, error: Error, attempt) => {
+    const asked = retryAfter(error)
+    const retry = new Retry(attempt, budget)
+    if (attempt > budget || asked > maxRetryAfter) return Effect.succeed([attempt, retry, Decision.done])
+    // No jitter on what the server asked for: it must not come out sooner, and need not come out later.
+    const delay = asked > 0 ? Effect.succeed(asked) : backoff(attempt, options)
+    return Effect.map(delay, (millis) => [attempt + 1, retry, Decision.continueWith(Interval.after(now + millis))])
+  })
+}
+
+const backoff = (attempt: number, options: Options | undefined): Effect.Effect<number> => {
+  const base = Duration.toMillis(options?.base ?? 500)
+  const cap = Duration.toMillis(options?.cap ?? "15 seconds")
+  const jitter = Duration.toMillis(options?.jitter ?? 250)
+  const delay = Math.min(cap, base * 2 ** (attempt - 1))
+  return jitter < 1 ? Effect.succeed(delay) : Effect.map(Random.nextIntBetween(0, jitter), (extra) => delay + extra)
+}
+
+const retryAfter = (error: Error): number =>
+  error._tag === "Transient" && error.retryAfter !== undefined ? Duration.toMillis(error.retryAfter) : 0
+
+const resumesAt = (decision: Decision.ScheduleDecision): number =>
+  Decision.isContinue(decision) ? Intervals.start(decision.intervals) : Number.NEGATIVE_INFINITY

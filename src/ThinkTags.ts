@@ -1,0 +1,60 @@
+/**
+ * `<think>…</think>` at the head of the text, as MiniMax and local servers write it, told apart from the text. The tags
+ * may be cut anywhere.
+ */
+import type * as Chat from "./Chat.js"
+
+export interface ThinkTags {
+  readonly add: (text: string, events: Array<Chat.Event>) => void
+  /** The text is over: what was held back, because a tag might have begun there, is let go. */
+  readonly end: (events: Array<Chat.Event>) => void
+}
+
+const OPEN = "<think>"
+const CLOSE = "</think>"
+
+export const make = (): ThinkTags => {
+  let where: "head" | "thinking" | "text" = "head"
+  let held = ""
+
+  const say = (_tag: "TextDelta" | "ReasoningDelta", text: string, events: Array<Chat.Event>) => {
+    if (text !== "") events.push({ _tag, text })
+  }
+
+  const add = (text: string, events: Array<Chat.Event>): void => {
+    if (where === "text") return say("TextDelta", text, events)
+    held += text
+    if (where === "head") {
+      const start = held.trimStart()
+      if (OPEN.startsWith(start.slice(0, OPEN.length)) && start.length < OPEN.length) return
+      where = start.startsWith(OPEN) ? "thinking" : "text"
+      if (where === "thinking") held = start.slice(OPEN.length)
+    }
+    if (where === "thinking") {
+      const close = held.indexOf(CLOSE)
+      const keep = close === -1 ? overlap(held) : 0
+      say("ReasoningDelta", close === -1 ? held.slice(0, held.length - keep) : held.slice(0, close), events)
+      held = close === -1 ? held.slice(held.length - keep) : held.slice(close + CLOSE.length)
+      if (close === -1) return
+      where = "text"
+    }
+    say("TextDelta", held, events)
+    held = ""
+  }
+
+  return {
+    add,
+    end: (events) => {
+      say(where === "thinking" ? "ReasoningDelta" : "TextDelta", held, events)
+      held = ""
+    }
+  }
+}
+
+/** How many characters at the end of the text may be the beginning of the closing tag. */
+const overlap = (text: string): number => {
+  for (let length = Math.min(CLOSE.length - 1, text.length); length > 0; length--) {
+    if (text.endsWith(CLOSE.slice(0, length))) return length
+  }
+  return 0
+}

@@ -1,0 +1,72 @@
+/**
+ * Tool calls as they arrive in pieces, and what they are when the answer ends. The same for every wire.
+ */
+import type * as Chat from "./Chat.js"
+import * as Fault from "./Fault.js"
+import * as Json from "./Json.js"
+
+export interface ToolCalls {
+  readonly size: () => number
+  /**
+   * A piece of the call at this place in the answer. A later piece may leave id and name out or null (MiMo), and a new
+   * id together with a name begins another call though the place is the same (Cerebras; both recorded).
+   */
+  readonly add: (piece: Piece) => Chat.Event | undefined
+  /** The answer is over: the calls, parsed. Arguments cut off by the token limit make no call. */
+  readonly finish: (reason: Chat.FinishReason, answerId: string | undefined) => ReadonlyArray<Chat.Event> | Fault.Fault
+}
+
+export interface Piece {
+  readonly place: number
+  readonly id: string | undefined
+  readonly name: string | undefined
+  readonly delta: string
+}
+
+interface Pending {
+  readonly place: number
+  id: string
+  name: string
+  args: string
+}
+
+export const make = (): ToolCalls => {
+  const calls: Array<Pending> = []
+  let current: Pending | undefined
+
+  const at = ({ id, name, place }: Piece): Pending => {
+    const known = current?.place === place ? current : calls.findLast((call) => call.place === place)
+    const another = known !== undefined && id !== undefined && name !== undefined && known.id !== id && known.id !== ""
+    if (known !== undefined && !another) return known
+    const call = { place, id: id ?? "", name: name ?? "", args: "" }
+    calls.push(call)
+    return call
+  }
+
+  return {
+    size: () => calls.length,
+    add: (piece) => {
+      const call = at(piece)
+      current = call
+      if (call.id === "" && piece.id !== undefined) call.id = piece.id
+      if (call.name === "" && piece.name !== undefined) call.name = piece.name
+      call.args += piece.delta
+      return piece.delta === ""
+        ? undefined
+        : { _tag: "ToolCallDelta", id: call.id, name: call.name, delta: piece.delta }
+    },
+    finish: (reason, answerId) => {
+      const events: Array<Chat.Event> = []
+      for (const [index, call] of calls.entries()) {
+        const input = call.args.trim() === "" ? {} : Json.parseHandedOn(call.args)
+        const cutOff = reason === "length" && (input === undefined || call.args.trim() === "")
+        if (cutOff) continue
+        if (input === undefined) return Fault.malformed(`the arguments of ${call.name} are not JSON`, call.args)
+        if (call.name === "") return Fault.malformed("a tool call has no name", call.args)
+        const id = call.id === "" ? `${answerId ?? "call"}_${index}` : call.id
+        events.push({ _tag: "ToolCall", id, name: call.name, input })
+      }
+      return events
+    }
+  }
+}

@@ -1,0 +1,387 @@
+/**
+ * Anthropic's `POST /v1/messages`, as it, MiMo, DeepSeek, MiniMax and GLM speak it.
+ */
+import * as Chat from "../Chat.js"
+import * as Fault from "../Fault.js"
+import * as Json from "../Json.js"
+import type * as Protocol from "../Protocol.js"
+import * as ToolCalls from "../ToolCalls.js"
+
+type Fields = { readonly [key: string]: unknown }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The wire demands a limit. This is one that every model of Anthropic's takes. */
+const defaultMaxTokens = 4096
+
+const encode = (request: Chat.Request, options: Protocol.EncodeOptions): Protocol.Body => {
+  const { dialect, model, stream } = options
+  const system = request.messages.filter((message) => message.role === "system")
+  return {
+    ...dialect.defaults,
+    ...request.extra,
+    ...Json.defined({
+      model,
+      max_tokens: request.maxTokens ?? defaultMaxTokens,
+      system: system.length === 0 ? undefined : system.map((message) => encodeText(message.content, message)),
+      messages: encodeTurns(request.messages),
+      stream,
+      tools: request.tools?.map(encodeTool),
+      tool_choice: encodeToolChoice(request.toolChoice),
+      temperature: request.temperature,
+      top_p: request.topP,
+      stop_sequences: request.stop,
+      metadata: request.user === undefined ? undefined : { user_id: request.user },
+      thinking: encodeThinking(request.reasoning),
+      output_config: encodeOutput(request)
+    })
+  }
+}
+
+/** Turns of one role that follow each other are one: all results of a turn's tool calls belong into one message. */
+const encodeTurns = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Fields> => {
+  const turns: Array<{ readonly role: string; readonly content: Array<unknown> }> = []
+  for (const message of messages) {
+    if (message.role === "system") continue
+    const role = message.role === "assistant" ? "assistant" : "user"
+    const content = encodeBlocks(message)
+    const last = turns.at(-1)
+    if (last?.role === role) last.content.push(...content)
+    else if (content.length > 0) turns.push({ role, content: [...content] })
+  }
+  return turns
+}
+
+const encodeBlocks = (message: Exclude<Chat.Message, Chat.SystemMessage>): ReadonlyArray<unknown> => {
+  switch (message.role) {
+    case "user":
+      return typeof message.content === "string"
+        ? [encodeText(message.content, message)]
+        : message.content.map(encodePart)
+    case "assistant":
+      return encodeAssistant(message)
+    case "tool":
+      return [
+        Json.defined({
+          type: "tool_result",
+          tool_use_id: message.toolCallId,
+          content: typeof message.content === "string" ? message.content : message.content.map(encodePart),
+          is_error: message.isError,
+          cache_control: encodeCache(message)
+        })
+      ]
+  }
+}
+
+/** Signed thinking goes back exactly as it came. An empty text block is a 400. */
+const encodeAssistant = (message: Chat.AssistantMessage): ReadonlyArray<unknown> =>
+  message.replay?.protocol === id
+    ? Json.array(message.replay.content)
+    : [
+        ...(message.text === "" ? [] : [{ type: "text", text: message.text }]),
+        ...(message.toolCalls ?? []).map((call) => ({
+          type: "tool_use",
+          id: call.id,
+          name: call.name,
+          input: call.input ?? {}
+        }))
+      ]
+
+const encodePart = (part: Chat.Part): Fields =>
+  part.type === "text"
+    ? encodeText(part.text, part)
+    : Json.defined({ type: "image", source: encodeImage(part.source), cache_control: encodeCache(part) })
+
+const encodeText = (text: string, from: Chat.Cacheable): Fields =>
+  Json.defined({ type: "text", text, cache_control: encodeCache(from) })
+
+const encodeImage = (source: Chat.ImagePart["source"]): Fields =>
+  "url" in source
+    ? { type: "url", url: source.url }
+    : { type: "base64", media_type: source.mediaType, data: source.base64 }
+
+const encodeCache = (from: Chat.Cacheable): unknown =>
+  from.cache === undefined ? undefined : { type: "ephemeral", ...(from.cache === "1h" ? { ttl: "1h" } : undefined) }
+
+const encodeTool = (tool: Chat.ToolDefinition): Fields =>
+  Json.defined({
+    name: tool.name,
+    description: tool.description,
+    input_schema: tool.parameters,
+    cache_control: encodeCache(tool)
+  })
+
+const encodeToolChoice = (choice: Chat.Request["toolChoice"]): unknown =>
+  choice === undefined
+    ? undefined
+    : typeof choice === "object"
+      ? { type: "tool", name: choice.name }
+      : { type: choice === "required" ? "any" : choice }
+
+const encodeThinking = (reasoning: Chat.Reasoning | undefined): unknown => {
+  if (reasoning === undefined) return undefined
+  if ("budgetTokens" in reasoning) return { type: "enabled", budget_tokens: reasoning.budgetTokens }
+  return reasoning.effort === "none" ? { type: "disabled" } : { type: "adaptive" }
+}
+
+const encodeOutput = (request: Chat.Request): unknown => {
+  const effort = request.reasoning !== undefined && "effort" in request.reasoning ? request.reasoning.effort : "none"
+  const schema = typeof request.output === "object" ? request.output.schema : undefined
+  if (effort === "none" && schema === undefined) return undefined
+  return Json.defined({
+    effort: effort === "none" ? undefined : effort === "minimal" ? "low" : effort,
+    format: schema === undefined ? undefined : { type: "json_schema", schema }
+  })
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode
+// ---------------------------------------------------------------------------------------------------------------------
+
+interface Block {
+  readonly fields: Record<string, unknown>
+  /** Thinking, text and signature as they grow. */
+  text: string
+  signature: string
+  json: string
+}
+
+const decoder = (): Protocol.Decoder & {
+  readonly body: (message: Fields, raw: string, events: Array<Chat.Event>) => Protocol.Step
+} => {
+  const calls = ToolCalls.make()
+  const blocks: Array<Block> = []
+  const byIndex = new Map<unknown, Block>()
+  let begun = false
+  let answerId: string | undefined
+  let model: string | undefined
+  let reason: string | undefined
+  const usage: Record<string, number> = {}
+
+  const startMessage = (message: Fields | undefined): Protocol.Step => {
+    const newId = Json.nonEmpty(message?.["id"])
+    if (begun && newId !== undefined && newId !== answerId) return Fault.malformed("two answers in one stream")
+    begun = true
+    answerId = newId
+    model = Json.nonEmpty(message?.["model"])
+    count(message?.["usage"])
+    return "more"
+  }
+
+  /** Counts grow more exact as the answer goes on; one that is left out keeps its value. */
+  const count = (counts: unknown): void => {
+    for (const [key, value] of Object.entries(Json.record(counts) ?? {})) {
+      if (typeof value === "number") usage[key] = value
+    }
+  }
+
+  const startBlock = (index: unknown, fields: Fields | undefined, events: Array<Chat.Event>): void => {
+    if (fields === undefined) return
+    const block: Block = { fields: { ...fields }, text: "", signature: "", json: "" }
+    blocks.push(block)
+    byIndex.set(index, block)
+    if (fields["type"] === "text") grow(block, "TextDelta", fields["text"], events)
+    if (fields["type"] === "thinking") {
+      grow(block, "ReasoningDelta", fields["thinking"], events)
+      block.signature = Json.string(fields["signature"]) ?? ""
+    }
+    if (fields["type"] === "tool_use") {
+      const input = Json.record(fields["input"])
+      const whole = input === undefined || Object.keys(input).length === 0 ? "" : JSON.stringify(input)
+      growCall(block, index, whole, events)
+    }
+  }
+
+  const grow = (block: Block, _tag: "TextDelta" | "ReasoningDelta", text: unknown, events: Array<Chat.Event>): void => {
+    if (typeof text !== "string" || text === "") return
+    block.text += text
+    events.push({ _tag, text })
+  }
+
+  const growCall = (block: Block, index: unknown, delta: string, events: Array<Chat.Event>): void => {
+    block.json += delta
+    const place = Json.number(index) ?? blocks.length
+    const event = calls.add({
+      place,
+      id: Json.nonEmpty(block.fields["id"]),
+      name: Json.nonEmpty(block.fields["name"]),
+      delta
+    })
+    if (event !== undefined) events.push(event)
+  }
+
+  const growBlock = (index: unknown, delta: Fields | undefined, events: Array<Chat.Event>): void => {
+    const block = byIndex.get(index)
+    if (block === undefined || delta === undefined) return
+    switch (delta["type"]) {
+      case "text_delta":
+        grow(block, "TextDelta", delta["text"], events)
+        break
+      case "thinking_delta":
+        grow(block, "ReasoningDelta", delta["thinking"], events)
+        break
+      case "signature_delta":
+        block.signature += Json.string(delta["signature"]) ?? ""
+        break
+      case "input_json_delta": {
+        const json = Json.string(delta["partial_json"]) ?? ""
+        // The tools that the server runs itself are no calls of the program's; they only go into the replay.
+        if (block.fields["type"] === "tool_use") growCall(block, index, json, events)
+        else block.json += json
+      }
+    }
+  }
+
+  const finish = (events: Array<Chat.Event>): Protocol.Step => {
+    if (!begun) return Fault.malformed("the answer has no message")
+    const why = finishReason(reason, calls.size() > 0)
+    const whole = calls.finish(why, answerId)
+    if (Fault.isFault(whole)) return whole
+    events.push(...whole, {
+      _tag: "Finish",
+      reason: why,
+      rawReason: reason ?? "",
+      usage: decodeUsage(usage),
+      model,
+      id: answerId,
+      ...(blocks.some(needsReplay) ? { replay: { protocol: id, content: blocks.map(replay) } } : undefined)
+    })
+    return "done"
+  }
+
+  const stop = (delta: Fields | undefined): void => {
+    reason = Json.nonEmpty(delta?.["stop_reason"]) ?? reason
+  }
+
+  return {
+    step: (data, name, events) => {
+      if (name === "error") return { _tag: "Refused", body: data }
+      if (data === "" || name === "ping") return "more"
+      // Some gateways end this wire as they end OpenAI's.
+      if (data === "[DONE]") return finish(events)
+      const event = Json.record(Json.parse(data))
+      if (event === undefined) return Fault.malformed("an event is not a JSON object", data)
+      switch (event["type"]) {
+        case "message_start":
+          return startMessage(Json.record(event["message"]))
+        case "content_block_start":
+          startBlock(event["index"], Json.record(event["content_block"]), events)
+          return "more"
+        case "content_block_delta":
+          growBlock(event["index"], Json.record(event["delta"]), events)
+          return "more"
+        case "message_delta":
+          stop(Json.record(event["delta"]))
+          count(event["usage"])
+          return "more"
+        case "message_stop":
+          return finish(events)
+        case "error":
+          return { _tag: "Refused", body: data }
+        default:
+          return failed(event) ? { _tag: "Refused", body: data } : "more"
+      }
+    },
+    end: (events) => (reason === undefined ? Fault.cut() : finish(events)),
+    body: (message, raw, events) => {
+      if (message["type"] === "error" || failed(message)) return { _tag: "Refused", body: raw }
+      if (!Array.isArray(message["content"])) return Fault.malformed("the body has no content", raw)
+      startMessage(message)
+      for (const [index, block] of message["content"].entries()) startBlock(index, Json.record(block), events)
+      stop(message)
+      return finish(events)
+    }
+  }
+}
+
+const decodeBody = (body: unknown): ReadonlyArray<Chat.Event> | Fault.Fault => {
+  const raw = JSON.stringify(body)
+  const message = Json.record(body)
+  if (message === undefined) return Fault.malformed("the body is not a JSON object", raw)
+  const events: Array<Chat.Event> = []
+  const step = decoder().body(message, raw, events)
+  return Fault.isFault(step) ? step : events
+}
+
+const failed = (fields: Fields): boolean => {
+  const code = Json.record(fields["base_resp"])?.["status_code"]
+  return Json.record(fields["error"]) !== undefined || (typeof code === "number" && code !== 0)
+}
+
+/** Text and tool calls say all there is to say of themselves; everything else must go back as it came. */
+const needsReplay = (block: Block): boolean => block.fields["type"] !== "text" && block.fields["type"] !== "tool_use"
+
+const replay = (block: Block): Fields => {
+  switch (block.fields["type"]) {
+    case "text":
+      return { ...block.fields, text: block.text }
+    case "thinking":
+      return { ...block.fields, thinking: block.text, signature: block.signature }
+    default:
+      return block.json === "" ? block.fields : { ...block.fields, input: Json.parseHandedOn(block.json) ?? {} }
+  }
+}
+
+const finishReasons: { readonly [word: string]: Chat.FinishReason } = {
+  end_turn: "stop",
+  stop_sequence: "stop",
+  max_tokens: "length",
+  model_context_window_exceeded: "length",
+  tool_use: "tool-calls",
+  refusal: "content-filter",
+  pause_turn: "pause"
+}
+
+const finishReason = (word: string | undefined, hasCalls: boolean): Chat.FinishReason =>
+  word === undefined ? (hasCalls ? "tool-calls" : "other") : (finishReasons[word] ?? "other")
+
+/** `input_tokens` leaves the cached ones out on this wire; ours includes them. */
+const decodeUsage = (counts: { readonly [key: string]: number }): Chat.Usage => {
+  const { cache_creation_input_tokens: written, cache_read_input_tokens: cached, input_tokens: fresh } = counts
+  return {
+    ...Chat.unknownUsage,
+    inputTokens: fresh === undefined ? undefined : fresh + (cached ?? 0) + (written ?? 0),
+    outputTokens: counts["output_tokens"],
+    cachedInputTokens: cached
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------------
+
+const decodeModels = (body: unknown): ReadonlyArray<Protocol.Model> | Fault.Fault => {
+  const list = Json.record(body)?.["data"]
+  if (!Array.isArray(list)) return Fault.malformed("the body is not a list of models", JSON.stringify(body))
+  return list.flatMap((item) => {
+    const model = Json.record(item)
+    const name = Json.nonEmpty(model?.["id"])
+    return model === undefined || name === undefined ? [] : [decodeModel(name, model)]
+  })
+}
+
+const decodeModel = (name: string, model: Fields): Protocol.Model => {
+  const created = Date.parse(Json.string(model["created_at"]) ?? "")
+  return {
+    id: name,
+    name: Json.nonEmpty(model["display_name"]),
+    ownedBy: Json.nonEmpty(model["owned_by"]),
+    contextWindow: Json.number(model["context_window"]) ?? Json.number(model["max_input_tokens"]),
+    created: Number.isNaN(created) ? Json.number(model["created"]) : created / 1000
+  }
+}
+
+const id = "anthropic-messages"
+
+export const AnthropicMessages: Protocol.Protocol = {
+  id,
+  path: "/v1/messages",
+  headers: { "anthropic-version": "2023-06-01" },
+  encode,
+  decoder,
+  decodeBody,
+  modelsPath: "/v1/models",
+  decodeModels
+}

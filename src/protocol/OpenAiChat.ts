@@ -1,0 +1,378 @@
+/**
+ * OpenAI's `POST /chat/completions`, as it and everyone who copies it speak it.
+ */
+import * as Chat from "../Chat.js"
+import * as Fault from "../Fault.js"
+import * as Json from "../Json.js"
+import type * as Protocol from "../Protocol.js"
+import * as ThinkTags from "../ThinkTags.js"
+import * as ToolCalls from "../ToolCalls.js"
+
+type Fields = { readonly [key: string]: unknown }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Encode
+// ---------------------------------------------------------------------------------------------------------------------
+
+const encode = (request: Chat.Request, options: Protocol.EncodeOptions): Protocol.Body => {
+  const { dialect, model, stream } = options
+  return {
+    ...dialect.defaults,
+    ...request.extra,
+    ...Json.defined({
+      model,
+      messages: request.messages.flatMap((message) => encodeMessage(message, dialect)),
+      stream,
+      stream_options: stream && dialect.streamUsage !== false ? { include_usage: true } : undefined,
+      tools: request.tools?.map(encodeTool),
+      tool_choice: encodeToolChoice(request.toolChoice),
+      [dialect.maxTokens ?? "max_tokens"]: request.maxTokens,
+      temperature: request.temperature,
+      top_p: request.topP,
+      stop: request.stop,
+      seed: request.seed,
+      user: request.user,
+      response_format: encodeOutput(request.output),
+      ...encodeReasoning(request.reasoning, dialect)
+    })
+  }
+}
+
+const encodeMessage = (message: Chat.Message, dialect: Protocol.Dialect): ReadonlyArray<Fields> => {
+  switch (message.role) {
+    case "system":
+      return [{ role: "system", content: message.content }]
+    case "user":
+      return [{ role: "user", content: encodeContent(message.content) }]
+    case "assistant":
+      return [encodeAssistant(message, dialect)]
+    case "tool":
+      return encodeToolResult(message, dialect)
+  }
+}
+
+const encodeContent = (content: string | ReadonlyArray<Chat.Part>): unknown =>
+  typeof content === "string"
+    ? content
+    : content.map((part) =>
+        part.type === "text"
+          ? { type: "text", text: part.text }
+          : { type: "image_url", image_url: { url: imageUrl(part.source) } }
+      )
+
+const imageUrl = (source: Chat.ImagePart["source"]): string =>
+  "url" in source ? source.url : `data:${source.mediaType};base64,${source.base64}`
+
+/** `content` is always there, because DeepSeek demands it; an empty `reasoning_content` counts, an absent one is a 400. */
+const encodeAssistant = (message: Chat.AssistantMessage, dialect: Protocol.Dialect): Fields => {
+  const calls = message.toolCalls ?? []
+  const reasons = dialect.replaysReasoning === true && (message.reasoning !== undefined || calls.length > 0)
+  return Json.defined({
+    role: "assistant",
+    content: message.text,
+    reasoning_content: reasons ? (message.reasoning ?? "") : undefined,
+    reasoning_details: message.replay?.protocol === id ? message.replay.content : undefined,
+    tool_calls: calls.length === 0 ? undefined : calls.map(encodeToolCall)
+  })
+}
+
+const encodeToolCall = (call: Chat.ToolCall): Fields => ({
+  id: call.id,
+  type: "function",
+  function: { name: call.name, arguments: JSON.stringify(call.input ?? {}) }
+})
+
+/** A tool's answer is text on this wire; its pictures follow as the user's. */
+const encodeToolResult = (message: Chat.ToolMessage, dialect: Protocol.Dialect): ReadonlyArray<Fields> => {
+  const parts = typeof message.content === "string" ? [] : message.content
+  const text =
+    typeof message.content === "string"
+      ? message.content
+      : parts.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n")
+  const images = parts.filter((part) => part.type === "image")
+  const result = Json.defined({
+    role: "tool",
+    tool_call_id: message.toolCallId,
+    name: dialect.namesToolResults === true ? message.name : undefined,
+    content: text
+  })
+  return images.length === 0 ? [result] : [result, { role: "user", content: encodeContent(images) }]
+}
+
+const encodeTool = (tool: Chat.ToolDefinition): Fields => ({
+  type: "function",
+  function: Json.defined({ name: tool.name, description: tool.description, parameters: tool.parameters })
+})
+
+const encodeToolChoice = (choice: Chat.Request["toolChoice"]): unknown =>
+  typeof choice === "object" ? { type: "function", function: { name: choice.name } } : choice
+
+const encodeOutput = (output: Chat.Request["output"]): unknown =>
+  output === undefined
+    ? undefined
+    : output === "json"
+      ? { type: "json_object" }
+      : { type: "json_schema", json_schema: { name: output.name ?? "output", schema: output.schema, strict: true } }
+
+const encodeReasoning = (reasoning: Chat.Reasoning | undefined, dialect: Protocol.Dialect): Fields => {
+  if (reasoning === undefined) return {}
+  const effort = "effort" in reasoning ? reasoning.effort : undefined
+  const off = effort === "none"
+  switch (dialect.reasoning ?? "effort") {
+    case "effort":
+      return { reasoning_effort: effort }
+    case "thinking":
+      return { thinking: { type: off ? "disabled" : "enabled" }, reasoning_effort: off ? undefined : effort }
+    case "thinking-adaptive":
+      return { thinking: { type: off ? "disabled" : "adaptive" } }
+    case "openrouter":
+      return {
+        reasoning: "effort" in reasoning ? { effort: reasoning.effort } : { max_tokens: reasoning.budgetTokens }
+      }
+    case "none":
+      return {}
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Decode
+// ---------------------------------------------------------------------------------------------------------------------
+
+interface Answer extends Protocol.Decoder {
+  /** Reads one chunk of a stream, or a whole body, which has a `message` where a chunk has a `delta`. */
+  readonly take: (chunk: Fields, raw: string, events: Array<Chat.Event>) => Protocol.Step
+  readonly finish: (events: Array<Chat.Event>) => Protocol.Step
+}
+
+const decoder = (dialect: Protocol.Dialect): Answer => {
+  const calls = ToolCalls.make()
+  const think = dialect.thinkTags === true ? ThinkTags.make() : undefined
+  let begun = false
+  let answerId: string | undefined
+  let model: string | undefined
+  let reason: string | undefined
+  let usage: Chat.Usage | undefined
+  let refusal = ""
+  const details: Array<Record<string, unknown>> = []
+
+  const speak = (text: string, events: Array<Chat.Event>): void => {
+    if (text === "") return
+    if (think === undefined) events.push({ _tag: "TextDelta", text })
+    else think.add(text, events)
+  }
+
+  const reflect = (text: string, events: Array<Chat.Event>): void => {
+    if (text !== "") events.push({ _tag: "ReasoningDelta", text })
+  }
+
+  const takeDelta = (delta: Fields, events: Array<Chat.Event>): void => {
+    const reasoning = reasoningOf(delta)
+    if (reasoning !== undefined) reflect(reasoning, events)
+    const content = delta["content"]
+    if (typeof content === "string") speak(content, events)
+    else if (Array.isArray(content)) for (const part of content) takePart(part, events)
+    if (typeof delta["refusal"] === "string") refusal += delta["refusal"]
+    if (Array.isArray(delta["reasoning_details"]))
+      for (const detail of delta["reasoning_details"]) mergeDetail(details, detail)
+    const pieces = delta["tool_calls"]
+    if (Array.isArray(pieces)) for (const [place, piece] of pieces.entries()) takeToolCall(piece, place, events)
+  }
+
+  /** Mistral writes content as a list of parts, thinking among them. */
+  const takePart = (part: unknown, events: Array<Chat.Event>): void => {
+    const fields = Json.record(part)
+    if (fields?.["type"] === "text") speak(Json.string(fields["text"]) ?? "", events)
+    if (fields?.["type"] === "thinking") {
+      for (const piece of Json.array(fields["thinking"]))
+        reflect(Json.string(Json.record(piece)?.["text"]) ?? "", events)
+    }
+  }
+
+  const takeToolCall = (piece: unknown, place: number, events: Array<Chat.Event>): void => {
+    const call = Json.record(piece)
+    const fn = Json.record(call?.["function"])
+    const args = fn?.["arguments"]
+    const event = calls.add({
+      place: Json.number(call?.["index"]) ?? place,
+      id: Json.nonEmpty(call?.["id"]),
+      name: Json.nonEmpty(fn?.["name"]),
+      // Some servers send the arguments parsed.
+      delta: typeof args === "string" ? args : Json.record(args) === undefined ? "" : JSON.stringify(args)
+    })
+    if (event !== undefined) events.push(event)
+  }
+
+  const take = (chunk: Fields, raw: string, events: Array<Chat.Event>): Protocol.Step => {
+    const choices = chunk["choices"]
+    const choice = Array.isArray(choices) ? Json.record(choices.find(isFirst)) : undefined
+    if (choice !== undefined) {
+      begun = true
+      const delta = Json.record(choice["delta"]) ?? Json.record(choice["message"])
+      if (delta !== undefined) takeDelta(delta, events)
+      const word = choice["finish_reason"]
+      if (typeof word === "string" && word !== "") reason = word
+    }
+    if (answerId === undefined) answerId = Json.nonEmpty(chunk["id"])
+    if (model === undefined) model = Json.nonEmpty(chunk["model"])
+    const counts = chunk["usage"] ?? choice?.["usage"] ?? Json.record(chunk["x_groq"])?.["usage"]
+    if (counts !== undefined && counts !== null) usage = decodeUsage(counts) ?? usage
+    // OpenRouter reports an error beside the choices, so it is looked at last (recorded).
+    return failed(chunk) ? { _tag: "Refused", body: raw } : "more"
+  }
+
+  const finish = (events: Array<Chat.Event>): Protocol.Step => {
+    think?.end(events)
+    if (!begun) return Fault.malformed("the answer has no choice")
+    if (reason !== undefined && brokenOff.has(reason)) return { _tag: "Overloaded", code: reason }
+    const why = finishReason(reason, calls.size() > 0)
+    const whole = calls.finish(why, answerId)
+    if (Fault.isFault(whole)) return whole
+    events.push(...whole, {
+      _tag: "Finish",
+      reason: why,
+      rawReason: reason ?? "",
+      usage: usage ?? Chat.unknownUsage,
+      model,
+      id: answerId,
+      ...(refusal === "" ? undefined : { refusal }),
+      ...(details.length === 0 ? undefined : { replay: { protocol: id, content: details } })
+    })
+    return "done"
+  }
+
+  return {
+    take,
+    finish,
+    step: (data, name, events) => {
+      if (data === "[DONE]") return finish(events)
+      if (name === "error") return { _tag: "Refused", body: data }
+      if (data === "") return "more"
+      const chunk = Json.record(Json.parse(data))
+      return chunk === undefined ? Fault.malformed("an event is not a JSON object", data) : take(chunk, data, events)
+    },
+    end: (events) => (reason === undefined ? Fault.cut() : finish(events))
+  }
+}
+
+const decodeBody = (body: unknown, dialect: Protocol.Dialect): ReadonlyArray<Chat.Event> | Fault.Fault => {
+  const fields = Json.record(body)
+  if (fields === undefined) return Fault.malformed("the body is not a JSON object", JSON.stringify(body))
+  const answer = decoder(dialect)
+  const events: Array<Chat.Event> = []
+  const read = answer.take(fields, JSON.stringify(body), events)
+  const step = read === "more" ? answer.finish(events) : read
+  return Fault.isFault(step) ? step : events
+}
+
+const isFirst = (choice: unknown): boolean => {
+  const index = Json.record(choice)?.["index"]
+  return index === undefined || index === null || index === 0
+}
+
+/** `reasoning_content` wins where a server sends both (as in the Vercel AI SDK's tests). */
+const reasoningOf = (delta: Fields): string | undefined => {
+  const said = delta["reasoning_content"] ?? delta["reasoning"]
+  if (typeof said === "string") return said
+  const details = delta["reasoning_details"]
+  if (!Array.isArray(details)) return undefined
+  return details.map((detail) => Json.string(Json.record(detail)?.["text"]) ?? "").join("")
+}
+
+/** Pieces of one detail follow each other; the provider wants them back as one. */
+const mergeDetail = (details: Array<Record<string, unknown>>, piece: unknown): void => {
+  const fields = Json.record(piece)
+  if (fields === undefined) return
+  const last = details.at(-1)
+  const same = last !== undefined && last["type"] === fields["type"] && last["index"] === fields["index"]
+  if (!same || fields["index"] === undefined) {
+    details.push({ ...fields })
+    return
+  }
+  for (const [key, value] of Object.entries(fields)) {
+    const before = last[key]
+    const grows = (key === "text" || key === "summary" || key === "data") && typeof before === "string"
+    if (value !== null && value !== undefined) last[key] = grows && typeof value === "string" ? before + value : value
+  }
+}
+
+/** An `error` that says something, or MiniMax's `base_resp` with a code other than 0. */
+const failed = (chunk: Fields): boolean => {
+  const error = chunk["error"]
+  if (error !== undefined && error !== null && error !== "") return true
+  const code = Json.record(chunk["base_resp"])?.["status_code"]
+  return typeof code === "number" && code !== 0
+}
+
+/** Finish reasons that are no finish. DeepSeek API docs, `finish_reason`; GLM API docs, `finish_reason`. */
+const brokenOff = new Set(["insufficient_system_resource", "network_error"])
+
+const finishReasons: { readonly [word: string]: Chat.FinishReason } = {
+  stop: "stop",
+  eos: "stop",
+  end_turn: "stop",
+  length: "length",
+  max_tokens: "length",
+  model_length: "length",
+  tool_calls: "tool-calls",
+  function_call: "tool-calls",
+  content_filter: "content-filter",
+  sensitive: "content-filter"
+}
+
+const finishReason = (word: string | undefined, hasCalls: boolean): Chat.FinishReason =>
+  word === undefined ? (hasCalls ? "tool-calls" : "other") : (finishReasons[word] ?? "other")
+
+const decodeUsage = (value: unknown): Chat.Usage | undefined => {
+  const counts = Json.record(value)
+  if (counts === undefined) return undefined
+  const input = Json.record(counts["prompt_tokens_details"])
+  const output = Json.record(counts["completion_tokens_details"])
+  return {
+    inputTokens: Json.number(counts["prompt_tokens"]),
+    outputTokens: Json.number(counts["completion_tokens"]),
+    totalTokens: Json.number(counts["total_tokens"]),
+    // DeepSeek and Moonshot count cache hits in fields of their own.
+    cachedInputTokens:
+      Json.number(input?.["cached_tokens"]) ??
+      Json.number(counts["prompt_cache_hit_tokens"]) ??
+      Json.number(counts["cached_tokens"]),
+    reasoningTokens: Json.number(output?.["reasoning_tokens"]) ?? Json.number(counts["reasoning_tokens"])
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------------
+
+const decodeModels = (body: unknown): ReadonlyArray<Protocol.Model> | Fault.Fault => {
+  const list = Json.record(body)?.["data"] ?? Json.record(body)?.["models"] ?? body
+  if (!Array.isArray(list)) return Fault.malformed("the body is not a list of models", JSON.stringify(body))
+  return list.flatMap((item) => {
+    const model = Json.record(item)
+    const name = Json.nonEmpty(model?.["id"]) ?? Json.nonEmpty(model?.["name"])
+    return model === undefined || name === undefined ? [] : [decodeModel(name, model)]
+  })
+}
+
+const decodeModel = (name: string, model: Fields): Protocol.Model => ({
+  id: name,
+  name: Json.nonEmpty(model["display_name"]) ?? Json.nonEmpty(model["name"]),
+  ownedBy: Json.nonEmpty(model["owned_by"]),
+  contextWindow: ["context_length", "context_window", "max_context_length", "max_model_len"]
+    .map((field) => Json.number(model[field]))
+    .find((count) => count !== undefined),
+  created: Json.number(model["created"])
+})
+
+const id = "openai-chat"
+
+export const OpenAiChat: Protocol.Protocol = {
+  id,
+  path: "/chat/completions",
+  headers: {},
+  encode,
+  decoder,
+  decodeBody,
+  modelsPath: "/models",
+  decodeModels
+}

@@ -1,0 +1,19 @@
+/**
+ * Anthropic, and everyone who speaks its wire: with `baseUrl`, MiMo, DeepSeek, MiniMax and GLM under their `/anthropic`.
+ * Host and headers: Anthropic API docs.
+ */
+import * as Credential from "../Credential.js"
+import * as Provider from "../Provider.js"
+import { AnthropicMessages } from "../protocol/AnthropicMessages.js"
+
+export type Options = Provider.Options
+
+export const { layer, layerConfig, make } = Provider.preset<unknown>(() => ({
+  id: "anthropic",
+  protocol: AnthropicMessages,
+  baseUrl: "https://api.anthropic.com",
+  variable: "ANTHROPIC_API_KEY",
+  scheme: Credential.header("x-api-key"),
+  keyRequired: true,
+  dialect: {}
+}))

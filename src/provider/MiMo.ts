@@ -1,0 +1,37 @@
+/**
+ * Xiaomi MiMo, on OpenAI's wire. The reason this package exists: under load its token-plan gateway answers 401 for a
+ * key that works (esengine/DeepSeek-Reasonix issue 3146).
+ *
+ * Hosts, header and models: MiMo API docs. A `tp-` key works on the cluster that issued it and nowhere else.
+ */
+import * as Credential from "../Credential.js"
+import * as Provider from "../Provider.js"
+import { OpenAiChat } from "../protocol/OpenAiChat.js"
+
+/** A token-plan cluster, or `payg` for pay-as-you-go. */
+export type Region = "cn" | "sgp" | "ams" | "payg"
+
+export interface Own {
+  /** Default `payg`. */
+  readonly region?: Region | undefined
+}
+
+export type Options = Provider.Options & Own
+
+const hosts: { readonly [region in Region]: string } = {
+  cn: "https://token-plan-cn.xiaomimimo.com/v1",
+  sgp: "https://token-plan-sgp.xiaomimimo.com/v1",
+  ams: "https://token-plan-ams.xiaomimimo.com/v1",
+  payg: "https://api.xiaomimimo.com/v1"
+}
+
+export const { layer, layerConfig, make } = Provider.preset<Own>(({ region = "payg" }) => ({
+  id: "mimo",
+  protocol: OpenAiChat,
+  baseUrl: hosts[region],
+  variable: "MIMO_API_KEY",
+  scheme: Credential.header("api-key"),
+  keyRequired: true,
+  model: "mimo-v2.5-pro",
+  dialect: { replaysReasoning: true, namesToolResults: true }
+}))

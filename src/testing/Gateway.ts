@@ -1,0 +1,298 @@
+/**
+ * A gateway that answers by a script and remembers what it was asked: as an `HttpClient` layer for tests under
+ * `TestClock`, and as a real server. Entry point `knowngood/testing`.
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientError from "@effect/platform/HttpClientError"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as HttpServer from "@effect/platform/HttpServer"
+import type * as HttpServerError from "@effect/platform/HttpServerError"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import * as Stream from "effect/Stream"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Answers
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** One scripted answer. */
+export interface Answer {
+  readonly status: number
+  readonly headers: { readonly [name: string]: string }
+  readonly body: ReadonlyArray<Piece>
+  /** Waited for before the headers are sent. */
+  readonly after?: Duration.DurationInput
+  /** The connection breaks before any header. */
+  readonly unreachable?: true
+}
+
+/** Bytes, a wait, or an end of the connection. */
+export type Piece = Uint8Array | { readonly wait: Duration.DurationInput } | "drop" | "stall"
+
+export interface AnswerOptions {
+  readonly status?: number
+  readonly headers?: { readonly [name: string]: string }
+}
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+/** Any status, with a body that is text as it is and anything else as JSON. */
+export const status = (status: number, body: unknown = "", headers: Answer["headers"] = {}): Answer =>
+  typeof body === "string" ? text(body, { status, headers }) : json(body, { status, headers })
+
+export const json = (value: unknown, options?: AnswerOptions): Answer =>
+  text(JSON.stringify(value), { ...options, headers: { "content-type": "application/json", ...options?.headers } })
+
+export const text = (body: string, options?: AnswerOptions): Answer => ({
+  status: options?.status ?? 200,
+  headers: { "content-type": "text/plain", ...options?.headers },
+  body: body === "" ? [] : [bytes(body)]
+})
+
+/** Server-sent events, one chunk each: a string is the data as it is, anything else is JSON. */
+export const sse = (events: ReadonlyArray<unknown>, options?: AnswerOptions): Answer => ({
+  status: options?.status ?? 200,
+  headers: { "content-type": "text/event-stream", ...options?.headers },
+  body: events.map((event) => bytes(event instanceof Named ? event.wire : frame(event)))
+})
+
+/** An event with a name, for `sse`. */
+export const named = (name: string, data: unknown): unknown => new Named(`event: ${name}\n${frame(data)}`)
+
+/** A keep-alive comment, for `sse`. */
+export const comment = (text: string): unknown => new Named(`: ${text}\n\n`)
+
+class Named {
+  constructor(readonly wire: string) {}
+}
+
+const frame = (data: unknown): string => `data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`
+
+/** The connection breaks after this many bytes of the body. */
+export const drop = (afterBytes: number, answer: Answer): Answer => ({
+  ...answer,
+  body: [...head(answer, afterBytes), "drop"]
+})
+
+/** Nothing more comes after this many bytes of the body, and the connection stays open. */
+export const stall = (afterBytes: number, answer: Answer): Answer => ({
+  ...answer,
+  body: [...head(answer, afterBytes), "stall"]
+})
+
+/** No header comes before this long. */
+export const delay = (after: Duration.DurationInput, answer: Answer): Answer => ({ ...answer, after })
+
+/** A wait before every chunk of the body. */
+export const paced = (wait: Duration.DurationInput, answer: Answer): Answer => ({
+  ...answer,
+  body: answer.body.flatMap((piece) => [{ wait }, piece])
+})
+
+/** The connection breaks before any header. */
+export const unreachable: Answer = { status: 599, headers: {}, body: [], unreachable: true }
+
+const head = (answer: Answer, count: number): ReadonlyArray<Piece> => {
+  let left = count
+  const kept: Array<Piece> = []
+  for (const piece of answer.body) {
+    if (left === 0) break
+    if (!(piece instanceof Uint8Array)) {
+      kept.push(piece)
+      continue
+    }
+    kept.push(piece.subarray(0, left))
+    left -= Math.min(left, piece.length)
+  }
+  return kept
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The gateway
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The answers in order, or a function of the request and its number, from 0. */
+export type Script = ReadonlyArray<Answer> | ((request: Recorded, index: number) => Answer)
+
+/** A request that came in. */
+export interface Recorded {
+  readonly method: string
+  readonly url: string
+  readonly headers: { readonly [name: string]: string | undefined }
+  /** As sent; JSON parsed. */
+  readonly body: unknown
+  /** By the `Clock`, in milliseconds. */
+  readonly at: number
+  /** Whether the client gave up before the body was sent to its end. */
+  readonly aborted: boolean
+}
+
+export interface Service {
+  /** What was asked so far, oldest first. */
+  readonly requests: Effect.Effect<ReadonlyArray<Recorded>>
+  /** The base address. */
+  readonly url: string
+}
+
+export class Gateway extends Context.Tag("knowngood/testing/Gateway")<Gateway, Service>() {}
+
+export const requests: Effect.Effect<ReadonlyArray<Recorded>, never, Gateway> = Effect.flatMap(
+  Gateway,
+  (gateway) => gateway.requests
+)
+
+/** An `HttpClient` that asks the script, and the `Gateway` that remembers. No socket, so every wait is the `Clock`'s. */
+export const layer = (script: Script): Layer.Layer<Gateway | HttpClient.HttpClient> =>
+  Layer.unwrapEffect(
+    Effect.sync(() => {
+      const book = new Book(script)
+      return Layer.merge(
+        Layer.succeed(HttpClient.HttpClient, clientOf(book)),
+        Layer.succeed(Gateway, { requests: book.requests, url: "http://gateway.test" })
+      )
+    })
+  )
+
+/** The same as a real server, on the `HttpServer` in the context. */
+export const serve = (script: Script): Layer.Layer<Gateway, HttpServerError.ServeError, HttpServer.HttpServer> =>
+  Layer.unwrapEffect(
+    Effect.sync(() => {
+      const book = new Book(script)
+      const gateway = Layer.effect(
+        Gateway,
+        HttpServer.addressFormattedWith((url) => Effect.succeed({ requests: book.requests, url }))
+      )
+      return Layer.merge(gateway, HttpServer.serve(appOf(book)))
+    })
+  )
+
+type Entry = { -readonly [key in keyof Recorded]: Recorded[key] }
+
+class Book {
+  private readonly entries: Array<Entry> = []
+
+  constructor(private readonly script: Script) {}
+
+  readonly requests = Effect.sync(() => this.entries.map((entry) => ({ ...entry })))
+
+  ask(request: Omit<Recorded, "aborted">): readonly [Entry, Answer] {
+    const index = this.entries.length
+    const entry: Entry = { ...request, aborted: false }
+    this.entries.push(entry)
+    const answer = typeof this.script === "function" ? this.script(entry, index) : this.script[index]
+    return [entry, answer ?? beyond(index)]
+  }
+}
+
+/** Visible in any test: a failure that is not retried and says what it is. */
+const beyond = (index: number): Answer =>
+  status(
+    500,
+    { error: { message: `the script has no answer for request ${index + 1}` } },
+    { "x-should-retry": "false" }
+  )
+
+const stream = (
+  answer: Answer,
+  entry: Entry,
+  dropped: Effect.Effect<never, Dropped>
+): Stream.Stream<Uint8Array, Dropped> =>
+  Stream.fromIterable(answer.body).pipe(
+    Stream.rechunk(1),
+    Stream.mapEffect((piece) => {
+      if (piece instanceof Uint8Array) return Effect.succeed([piece])
+      if (piece === "drop") return dropped
+      if (piece === "stall") return Effect.never
+      return Effect.as(Effect.sleep(piece.wait), [])
+    }),
+    Stream.flattenIterables,
+    Stream.onDone(() => mark(entry, false)),
+    Stream.onStart(mark(entry, true))
+  )
+
+const mark = (entry: Entry, aborted: boolean) =>
+  Effect.sync(() => {
+    entry.aborted = aborted
+  })
+
+class Dropped {
+  readonly _tag = "Dropped"
+}
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+// As a client
+
+const clientOf = (book: Book): HttpClient.HttpClient =>
+  HttpClient.make((request, url) =>
+    Effect.gen(function* () {
+      const clock = yield* Effect.clock
+      const [entry, answer] = book.ask({
+        method: request.method,
+        url: url.toString(),
+        headers: { ...request.headers },
+        body: parsed(bodyOf(request)),
+        at: clock.unsafeCurrentTimeMillis()
+      })
+      if (answer.after !== undefined) yield* Effect.sleep(answer.after)
+      if (answer.unreachable) return yield* refused(request)
+      const body = yield* Stream.toReadableStreamEffect(stream(answer, entry, Effect.fail(new Dropped())))
+      const { headers, status } = answer
+      return HttpClientResponse.fromWeb(request, new Response(status === 204 ? null : body, { status, headers }))
+    })
+  )
+
+const bodyOf = (request: HttpClientRequest.HttpClientRequest): string =>
+  request.body._tag === "Uint8Array" ? new TextDecoder().decode(request.body.body) : ""
+
+const refused = (request: HttpClientRequest.HttpClientRequest) =>
+  Effect.fail(
+    new HttpClientError.RequestError({
+      request,
+      reason: "Transport",
+      cause: Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" })
+    })
+  )
+
+// As a server
+
+const appOf = (book: Book) =>
+  Effect.gen(function* () {
+    const clock = yield* Effect.clock
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const body = yield* Effect.orDie(request.text)
+    const [entry, answer] = book.ask({
+      method: request.method,
+      url: request.url,
+      headers: { ...request.headers },
+      body: parsed(body),
+      at: clock.unsafeCurrentTimeMillis()
+    })
+    if (answer.after !== undefined) yield* Effect.sleep(answer.after)
+    if (answer.unreachable) yield* hangUp(request)
+    const { headers, status } = answer
+    return HttpServerResponse.stream(stream(answer, entry, hangUp(request)), { status, headers })
+  })
+
+/** Breaks the connection under the request, where the platform lets us at its socket (Node and Bun do). */
+const hangUp = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<never> =>
+  Effect.zipRight(
+    Effect.sync(() => {
+      const { source } = request
+      const socket = Predicate.hasProperty(source, "socket") ? source.socket : undefined
+      if (Predicate.hasProperty(socket, "destroy") && typeof socket.destroy === "function") socket.destroy()
+    }),
+    Effect.interrupt
+  )
