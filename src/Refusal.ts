@@ -84,7 +84,8 @@ const seconds = (value: string | undefined): number | undefined => {
 }
 
 const date = (value: string | undefined, now: number): number | undefined => {
-  if (value === undefined || number(value) !== undefined) return undefined
+  // `Date.parse` makes a date of nearly anything, "-5" included.
+  if (value === undefined || !/^\s*([A-Za-z]{3}|\d{4}-)/.test(value)) return undefined
   const at = Date.parse(value)
   return Number.isNaN(at) ? undefined : at - now
 }
