@@ -13,6 +13,7 @@ export default class Tally implements Reporter {
       }
     }
     const skipped = count.skipped === 0 ? "" : `, ${count.skipped} skipped`
-    console.log(`${count.passed} passed, ${count.failed} failed${skipped}`)
+    // At the very end, after what the other reporters have to say.
+    process.once("exit", () => console.log(`${count.passed} passed, ${count.failed} failed${skipped}`))
   }
 }

@@ -172,7 +172,9 @@ const decoder = (): Protocol.Decoder & {
 
   /** Counts grow more exact as the answer goes on; one that is left out keeps its value. */
   const count = (counts: unknown): void => {
-    for (const [key, value] of Object.entries(Json.record(counts) ?? {})) {
+    const fields = Json.record(counts) ?? {}
+    const thinking = Json.record(fields["output_tokens_details"])
+    for (const [key, value] of [...Object.entries(fields), ...Object.entries(thinking ?? {})]) {
       if (typeof value === "number") usage[key] = value
     }
   }
@@ -344,7 +346,8 @@ const decodeUsage = (counts: { readonly [key: string]: number }): Chat.Usage => 
     ...Chat.unknownUsage,
     inputTokens: fresh === undefined ? undefined : fresh + (cached ?? 0) + (written ?? 0),
     outputTokens: counts["output_tokens"],
-    cachedInputTokens: cached
+    cachedInputTokens: cached,
+    reasoningTokens: counts["thinking_tokens"]
   }
 }
 

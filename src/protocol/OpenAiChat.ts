@@ -139,8 +139,8 @@ const encodeReasoning = (reasoning: Chat.Reasoning | undefined, dialect: Protoco
 // ---------------------------------------------------------------------------------------------------------------------
 
 interface Answer extends Protocol.Decoder {
-  /** Reads one chunk of a stream, or a whole body, which has a `message` where a chunk has a `delta`. */
-  readonly take: (chunk: Fields, raw: string, events: Array<Chat.Event>) => Protocol.Step
+  /** Reads one chunk of a stream, or a whole body, which has its `message` where a chunk has its `delta`. */
+  readonly take: (chunk: Fields, raw: string, events: Array<Chat.Event>, part: "delta" | "message") => Protocol.Step
   readonly finish: (events: Array<Chat.Event>) => Protocol.Step
 }
 
@@ -202,12 +202,13 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
     if (event !== undefined) events.push(event)
   }
 
-  const take = (chunk: Fields, raw: string, events: Array<Chat.Event>): Protocol.Step => {
+  const take: Answer["take"] = (chunk, raw, events, part) => {
     const choices = chunk["choices"]
     const choice = Array.isArray(choices) ? Json.record(choices.find(isFirst)) : undefined
     if (choice !== undefined) {
       begun = true
-      const delta = Json.record(choice["delta"]) ?? Json.record(choice["message"])
+      // Perplexity sends both: what is new, and all there is so far (recorded).
+      const delta = Json.record(choice[part]) ?? Json.record(choice["delta"] ?? choice["message"])
       if (delta !== undefined) takeDelta(delta, events)
       const word = choice["finish_reason"]
       if (typeof word === "string" && word !== "") reason = word
@@ -248,7 +249,7 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
       if (name === "error") return { _tag: "Refused", body: data }
       if (data === "") return "more"
       const chunk = Json.record(Json.parse(data))
-      return chunk === undefined ? Fault.malformed("an event is not a JSON object", data) : take(chunk, data, events)
+      return chunk === undefined ? Fault.malformed("an event is not a JSON object", data) : take(chunk, data, events, "delta")
     },
     end: (events) => (reason === undefined ? Fault.cut() : finish(events))
   }
@@ -259,7 +260,7 @@ const decodeBody = (body: unknown, dialect: Protocol.Dialect): ReadonlyArray<Cha
   if (fields === undefined) return Fault.malformed("the body is not a JSON object", JSON.stringify(body))
   const answer = decoder(dialect)
   const events: Array<Chat.Event> = []
-  const read = answer.take(fields, JSON.stringify(body), events)
+  const read = answer.take(fields, JSON.stringify(body), events, "message")
   const step = read === "more" ? answer.finish(events) : read
   return Fault.isFault(step) ? step : events
 }
@@ -275,7 +276,12 @@ const reasoningOf = (delta: Fields): string | undefined => {
   if (typeof said === "string") return said
   const details = delta["reasoning_details"]
   if (!Array.isArray(details)) return undefined
-  return details.map((detail) => Json.string(Json.record(detail)?.["text"]) ?? "").join("")
+  return details.map(detailText).join("")
+}
+
+const detailText = (detail: unknown): string => {
+  const fields = Json.record(detail)
+  return Json.string(fields?.["text"]) ?? Json.string(fields?.["summary"]) ?? ""
 }
 
 /** Pieces of one detail follow each other; the provider wants them back as one. */

@@ -1,0 +1,2 @@
+/** The tag that each recorded refusal must get. */
+export const tags: { readonly [id: string]: { readonly tag: string; readonly reason?: string } } = {}
