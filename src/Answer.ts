@@ -17,13 +17,15 @@ import * as ResponseBody from "./ResponseBody.js"
 export interface Answer {
   readonly response: HttpClientResponse.HttpClientResponse
   readonly clocks: ResponseBody.Clocks
-  /** Fails as the fault means. With `sofar`, output had already reached the caller. */
+  /** Fails as the fault means. */
   readonly fail: (fault: Fault.Fault, sofar?: SoFar) => Effect.Effect<never, ProviderError.ProviderError>
 }
 
+/** What had come before the fault. */
 export interface SoFar {
-  /** The text that had come. */
   readonly partial: string
+  /** Whether it had reached the caller. */
+  readonly emitted: boolean
 }
 
 /** Which wire, and how this host speaks it. */
@@ -49,17 +51,21 @@ export const stream = (
     const [first, done] = yield* Effect.catchAll(mailbox.takeAll, (fault) => answer.fail(fault))
     if (done) return Stream.fromChunk(first)
     const rest = Stream.catchAll(Mailbox.toStream(mailbox), (fault) =>
-      Stream.fromEffect(answer.fail(fault, { partial: reader.text() }))
+      Stream.fromEffect(answer.fail(fault, { partial: reader.text(), emitted: true }))
     )
     return Stream.concat(Stream.fromChunk(first), rest)
   })
 }
 
-export const reply = (answer: Answer, wire: Wire): Read<Chat.Reply> =>
-  Effect.flatMap(events(answer, wire), (events) => {
-    const reply = Chat.reply(events)
-    return reply === undefined ? answer.fail(Fault.malformed("the answer has no end")) : Effect.succeed(reply)
-  })
+/** The whole reply, as the caller decodes it. */
+export const reply =
+  <A, R>(decode: (reply: Chat.Reply) => Effect.Effect<A, Fault.Fault, R>) =>
+  (answer: Answer, wire: Wire): Effect.Effect<A, ProviderError.ProviderError, R> =>
+    Effect.flatMap(events(answer, wire), (events) => {
+      const reply = Chat.reply(events)
+      if (reply === undefined) return answer.fail(Fault.malformed("the answer has no end"))
+      return Effect.catchAll(decode(reply), (fault) => answer.fail(fault, { partial: reply.text, emitted: false }))
+    })
 
 export const models = (answer: Answer, wire: Wire): Read<ReadonlyArray<Protocol.Model>> =>
   whole(answer, (text) => {

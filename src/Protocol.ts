@@ -49,6 +49,13 @@ export interface Dialect {
   readonly maxTokens?: "max_tokens" | "max_completion_tokens" | undefined
   /** How `reasoning` is written. Default `effort`: a `reasoning_effort` field. `none` leaves it out. */
   readonly reasoning?: "effort" | "thinking" | "thinking-adaptive" | "openrouter" | "none" | undefined
+  /** This host's words for efforts that it does not have under ours. */
+  readonly efforts?: { readonly [effort: string]: string } | undefined
+  /**
+   * How `output` is asked for. `schema` (default): in `response_format`, schema and all; `json`: a JSON object, with the
+   * schema told to the model in words; `prompt`: in words alone.
+   */
+  readonly output?: "schema" | "json" | "prompt" | undefined
   /** Assistant turns carry their `reasoning_content` back. Default false. */
   readonly replaysReasoning?: boolean | undefined
   /** Tool messages carry the tool's `name`. Default false. */

@@ -2,21 +2,25 @@
  * `Provider`, the service: "some LLM". And the one place where its parts are put together, for every preset.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Arr from "effect/Array"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Order from "effect/Order"
 import type * as Redacted from "effect/Redacted"
+import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Answer from "./Answer.js"
-import * as BaseUrl from "./BaseUrl.js"
 import * as Chat from "./Chat.js"
 import * as Credential from "./Credential.js"
+import * as Endpoint from "./Endpoint.js"
+import type * as Fault from "./Fault.js"
+import * as Output from "./Output.js"
 import type * as Protocol from "./Protocol.js"
-import * as ProviderError from "./ProviderError.js"
+import type * as ProviderError from "./ProviderError.js"
 import * as RetryPolicy from "./RetryPolicy.js"
 import * as Transport from "./Transport.js"
 
@@ -27,6 +31,11 @@ export interface Service {
   readonly stream: (request: Chat.Request) => Stream.Stream<Chat.Event, Error>
   /** The whole answer, asked for without a stream on the wire. */
   readonly complete: (request: Chat.Request) => Effect.Effect<Chat.Reply, Error>
+  /** `complete` with the reply decoded further. A fault of `decode` fails the call with `InvalidResponse`. */
+  readonly completeWith: <A, R>(
+    request: Chat.Request,
+    decode: (reply: Chat.Reply) => Effect.Effect<A, Fault.Fault, R>
+  ) => Effect.Effect<A, Error, R>
   /** What the provider lists, sorted by id. `InvalidRequest` with `NotOffered` where it has no list. */
   readonly models: Effect.Effect<ReadonlyArray<Protocol.Model>, Error>
   /** The cheapest real request that proves the key: a completion of one token. */
@@ -42,6 +51,15 @@ export const stream = (request: Chat.Request): Stream.Stream<Chat.Event, Error, 
 
 export const complete = (request: Chat.Request): Effect.Effect<Chat.Reply, Error, Provider> =>
   Effect.flatMap(Provider, (provider) => provider.complete(request))
+
+/** The whole answer as a value of the schema. One that does not fit is `InvalidResponse`, its text in `partial`. */
+export const completeObject = <A, I, R>(
+  schema: Schema.Schema<A, I, R>,
+  request: Chat.Request
+): Effect.Effect<A, Error, R | Provider> =>
+  Effect.flatMap(Provider, (provider) =>
+    provider.completeWith({ output: { schema: Output.jsonSchema(schema) }, ...request }, Output.decode(schema))
+  )
 
 export const models: Effect.Effect<ReadonlyArray<Protocol.Model>, Error, Provider> = Effect.flatMap(
   Provider,
@@ -117,84 +135,47 @@ export const preset = <Own>(deployment: (own: Own) => Deployment): Preset<Own> =
 /** Puts a provider together. The client and the credential are taken here, so that calls need nothing more. */
 export const make = (deployment: Deployment, options: Options): Effect.Effect<Service, never, HttpClient.HttpClient> =>
   Effect.gen(function* () {
+    const { id: provider, keyRequired, scheme, variable } = deployment
+    const { policy = RetryPolicy.standard, timeouts } = options
     const client = yield* HttpClient.HttpClient
-    const { protocol } = deployment
-    const base = BaseUrl.parse(options.baseUrl ?? deployment.baseUrl)
-    const source = options.keySource ?? deployment.variable
-    const credential = options.credential ?? (yield* Credential.make({ apiKey: options.apiKey, source }))
-    const owner = base === undefined ? undefined : yield* credential.bind(base.origin)
-    const policy = options.policy ?? RetryPolicy.standard
-    const { id: provider, keyRequired, scheme } = deployment
-    const transport = Transport.make({
+    const endpoint = Endpoint.make({
+      ...deployment,
       provider,
-      client,
-      credential,
-      scheme,
-      keyRequired,
-      policy,
-      timeouts: options.timeouts
+      baseUrl: options.baseUrl ?? deployment.baseUrl,
+      model: options.model ?? deployment.model,
+      headers: options.headers,
+      extra: options.extra
     })
-    const headers = { ...allowedHeaders(options.headers), ...protocol.headers }
+    const credential =
+      options.credential ?? (yield* Credential.make({ apiKey: options.apiKey, source: options.keySource ?? variable }))
+    const owner = endpoint.origin === undefined ? undefined : yield* credential.bind(endpoint.origin)
+    const transport = Transport.make({ provider, client, credential, scheme, keyRequired, policy, timeouts })
 
-    const call =
-      <A>(provesKey: boolean, read: (answer: Answer.Answer, wire: Answer.Wire) => Transport.Read<A>) =>
-      (request: HttpClientRequest.HttpClientRequest) =>
-        transport.run({ request, provesKey, read: (answer) => read(answer, deployment) })
-
-    const address = (path: string): Effect.Effect<string, Error> => {
-      if (base === undefined) return bad("baseUrl is not an absolute http or https URL without a user in it")
-      const name = Object.keys(headers).find((name) => !isHeader(name, headers[name]))
-      if (name !== undefined)
-        return bad(`the header ${JSON.stringify(name)} cannot be sent: it has characters that HTTP does not allow`)
-      if (owner === base.origin) return Effect.succeed(BaseUrl.join(base, path))
-      return bad(`the credential of ${credential.source} belongs to ${owner}; make another one for ${base.origin}`)
-    }
-
-    const bad = (detail: string) =>
-      Effect.fail(
-        new ProviderError.InvalidRequest({ ...Transport.nothingSent(provider), reason: "BadRequest", detail })
+    /** A request, sent and read. A credential that belongs to another host is not taken there. */
+    const call = <A, R>(
+      built: Endpoint.Built,
+      provesKey: boolean,
+      read: (answer: Answer.Answer, wire: Answer.Wire) => Transport.Read<A, R>
+    ): Transport.Read<A, R> =>
+      Effect.flatMap(built, (request) =>
+        owner === endpoint.origin
+          ? transport.run({ request, provesKey, read: (answer) => read(answer, deployment) })
+          : Effect.fail(Endpoint.invalid(provider, `the credential of ${credential.source} belongs to ${owner}`))
       )
 
-    const post = (request: Chat.Request, stream: boolean): Effect.Effect<HttpClientRequest.HttpClientRequest, Error> =>
-      Effect.gen(function* () {
-        const url = yield* address(protocol.path)
-        const model = request.model ?? options.model ?? deployment.model ?? ""
-        if (model.trim() === "") return yield* bad("no model is named, neither by the request nor by the layer")
-        const body = yield* encode({ ...request, extra: { ...options.extra, ...request.extra } }, model, stream)
-        return HttpClientRequest.post(url, { headers }).pipe(
-          HttpClientRequest.accept(stream ? "text/event-stream" : "application/json"),
-          HttpClientRequest.bodyText(body, "application/json")
-        )
-      })
+    const completeWith: Service["completeWith"] = (request, decode) =>
+      Effect.scoped(call(endpoint.chat(request, false), true, Answer.reply(decode)))
 
-    const encode = (request: Chat.Request, model: string, stream: boolean): Effect.Effect<string, Error> =>
-      Effect.try(() => JSON.stringify(protocol.encode(request, { model, stream, dialect: deployment.dialect }))).pipe(
-        Effect.catchAll(({ error }) => bad(`the request cannot be encoded: ${error}`))
-      )
-
-    const complete = (request: Chat.Request) =>
-      post(request, false).pipe(Effect.flatMap(call(true, Answer.reply)), Effect.scoped)
+    const complete: Service["complete"] = (request) => completeWith(request, Effect.succeed)
 
     return {
       credential,
       complete,
-      stream: (request) => post(request, true).pipe(Effect.flatMap(call(true, Answer.stream)), Stream.unwrapScoped),
-      models: address(protocol.modelsPath).pipe(
-        Effect.map((url) => HttpClientRequest.get(url, { headers, acceptJson: true })),
-        Effect.flatMap(call(false, Answer.models)),
-        Effect.scoped,
-        Effect.map((models) => [...models].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)))
-      ),
+      completeWith,
+      stream: (request) => Stream.unwrapScoped(call(endpoint.chat(request, true), true, Answer.stream)),
+      models: Effect.map(Effect.scoped(call(endpoint.models, false, Answer.models)), byId),
       verify: Effect.asVoid(complete({ messages: [Chat.user("ping")], maxTokens: 1 }))
     }
   })
 
-/** What the SDK writes itself, and no option may. */
-const reserved = new Set(["authorization", "api-key", "x-api-key", "content-type", "content-length", "host"])
-
-const allowedHeaders = (headers: Options["headers"] = {}): { readonly [name: string]: string } =>
-  Object.fromEntries(Object.entries(headers).filter(([name]) => !reserved.has(name.toLowerCase())))
-
-/** RFC 9110: a token for the name; visible characters, spaces and tabs for the value, so that none begins a new line. */
-const isHeader = (name: string, value: string | undefined): boolean =>
-  /^[\w!#$%&'*+.^`|~-]+$/.test(name) && value !== undefined && /^[\t\x20-\x7e\x80-\xff]*$/.test(value)
+const byId = Arr.sortWith((model: Protocol.Model) => model.id, Order.string)

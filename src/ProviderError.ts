@@ -177,5 +177,8 @@ export const withFacts = <E extends ProviderError>(error: E, facts: Partial<Fact
   return new Class(Object.fromEntries(fields) as Partial<E>)
 }
 
+/** The facts of a call that sent nothing. */
+export const nothingSent = (provider: string): Facts => ({ provider, attempts: 0, history: [], emitted: false })
+
 /** The word for this error in a history: its `reason` where the tag alone says little. */
 export const word = (error: ProviderError): string => (error._tag === "Transient" ? error.reason : error._tag)

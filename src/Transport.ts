@@ -45,19 +45,19 @@ export interface Options {
   readonly timeouts?: Timeouts | undefined
 }
 
-export interface Call<A> {
+export interface Call<A, R> {
   readonly request: HttpClientRequest.HttpClientRequest
   /** Whether an answer proves the key. Listing models does not: MiMo lists them for a key that does not work. */
   readonly provesKey: boolean
   /** Reads a 2xx as far as its first output; failing before that, the call is repeated. */
-  readonly read: (answer: Answer.Answer) => Read<A>
+  readonly read: (answer: Answer.Answer) => Read<A, R>
 }
 
-export type Read<A> = Effect.Effect<A, ProviderError.ProviderError, Scope.Scope>
+export type Read<A, R = never> = Effect.Effect<A, ProviderError.ProviderError, Scope.Scope | R>
 
 export interface Transport {
   /** What the answer holds on to is released with the scope. */
-  readonly run: <A>(call: Call<A>) => Read<A>
+  readonly run: <A, R>(call: Call<A, R>) => Read<A, R>
 }
 
 /** The most that is read of an error's body. */
@@ -73,7 +73,7 @@ export const make = (options: Options): Transport => {
     stall: Duration.decode(options.timeouts?.stall ?? "10 minutes")
   }
 
-  const run = <A>(call: Call<A>) =>
+  const run = <A, R>(call: Call<A, R>) =>
     Effect.suspend(() => {
       const log = new Log()
       const policy = options
@@ -86,7 +86,7 @@ export const make = (options: Options): Transport => {
       )
     })
 
-  const attempt = <A>(call: Call<A>, log: Log) =>
+  const attempt = <A, R>(call: Call<A, R>, log: Log) =>
     Effect.gen(function* () {
       const key = yield* credential.read
       if (key._tag === "NoKey" && (options.keyRequired || key.problem !== "Absent")) return yield* missing(key)
@@ -120,7 +120,11 @@ export const make = (options: Options): Transport => {
 
   const missing = (key: Credential.NoKey) =>
     Effect.fail(
-      new ProviderError.AuthMissing({ ...nothingSent(provider), source: credential.source, problem: key.problem })
+      new ProviderError.AuthMissing({
+        ...ProviderError.nothingSent(provider),
+        source: credential.source,
+        problem: key.problem
+      })
     )
 
   const refuse = (
@@ -141,11 +145,11 @@ export const make = (options: Options): Transport => {
         body,
         now: clock.unsafeCurrentTimeMillis()
       }
-      const sender = { source: credential.source, key, knownGood, emitted: sofar !== undefined }
-      const error = say(raw, sender)
-      // Before any output the retry loop tells how the call stands; after it there is nobody left to.
-      if (sofar === undefined) return yield* Effect.fail(error)
-      return yield* Effect.fail(ProviderError.withFacts(log.failed(error), { partial: sofar.partial }))
+      const emitted = sofar?.emitted === true
+      const error = say(raw, { source: credential.source, key, knownGood, emitted })
+      // Before any output the retry loop writes the log; after it there is no loop any more.
+      const told = emitted ? log.failed(error) : error
+      return yield* Effect.fail(sofar === undefined ? told : ProviderError.withFacts(told, { partial: sofar.partial }))
     })
 
   const notify = (
@@ -230,16 +234,12 @@ const withoutRedirects = <A, E, R>(self: Effect.Effect<A, E, R>) =>
     return Effect.provideService(self, FetchHttpClient.RequestInit, { ...given, redirect: "manual" })
   })
 
-/** The facts of a call that sent nothing. */
-export const nothingSent = (provider: string): ProviderError.Facts => ({
-  provider,
-  attempts: 0,
-  history: [],
-  emitted: false
-})
-
 const noHeaders = (provider: string): ProviderError.ProviderError =>
-  new ProviderError.Transient({ ...nothingSent(provider), reason: "TimedOut", detail: "no answer came in time" })
+  new ProviderError.Transient({
+    ...ProviderError.nothingSent(provider),
+    reason: "TimedOut",
+    detail: "no answer came in time"
+  })
 
 const unreachable = (
   provider: string,
@@ -249,7 +249,7 @@ const unreachable = (
   const code = ResponseBody.codeOf(error)
   const said = error.cause instanceof Error ? error.cause.message : undefined
   const detail = said === undefined ? undefined : key._tag === "Key" ? key.scrub(said) : Credential.scrubShapes(said)
-  const facts = { ...nothingSent(provider), code, detail: detail?.slice(0, 800) }
+  const facts = { ...ProviderError.nothingSent(provider), code, detail: detail?.slice(0, 800) }
   if (error._tag === "RequestError" && error.reason !== "Transport") {
     return new ProviderError.InvalidRequest({ ...facts, reason: "BadRequest" })
   }

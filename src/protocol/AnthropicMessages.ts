@@ -18,7 +18,9 @@ const defaultMaxTokens = 4096
 
 const encode = (request: Chat.Request, options: Protocol.EncodeOptions): Protocol.Body => {
   const { dialect, model, stream } = options
-  const system = request.messages.filter((message) => message.role === "system")
+  const given = request.messages.filter((message) => message.role === "system")
+  // The wire has a field for a schema, and none for JSON without one.
+  const system = request.output === "json" ? [Chat.system("Answer with JSON and nothing else."), ...given] : given
   return {
     ...dialect.defaults,
     ...request.extra,

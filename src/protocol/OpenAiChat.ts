@@ -21,7 +21,9 @@ const encode = (request: Chat.Request, options: Protocol.EncodeOptions): Protoco
     ...request.extra,
     ...Json.defined({
       model,
-      messages: request.messages.flatMap((message) => encodeMessage(message, dialect)),
+      messages: [...inWords(request.output, dialect), ...request.messages].flatMap((message) =>
+        encodeMessage(message, dialect)
+      ),
       stream,
       stream_options: stream && dialect.streamUsage !== false ? { include_usage: true } : undefined,
       tools: request.tools?.map(encodeTool),
@@ -32,7 +34,7 @@ const encode = (request: Chat.Request, options: Protocol.EncodeOptions): Protoco
       stop: request.stop,
       seed: request.seed,
       user: request.user,
-      response_format: encodeOutput(request.output),
+      response_format: encodeOutput(request.output, dialect),
       ...encodeReasoning(request.reasoning, dialect)
     })
   }
@@ -107,17 +109,39 @@ const encodeTool = (tool: Chat.ToolDefinition): Fields => ({
 const encodeToolChoice = (choice: Chat.Request["toolChoice"]): unknown =>
   typeof choice === "object" ? { type: "function", function: { name: choice.name } } : choice
 
-const encodeOutput = (output: Chat.Request["output"]): unknown =>
-  output === undefined
-    ? undefined
-    : output === "json"
-      ? { type: "json_object" }
-      : { type: "json_schema", json_schema: { name: output.name ?? "output", schema: output.schema, strict: true } }
+const encodeOutput = (output: Chat.Request["output"], { output: how = "schema" }: Protocol.Dialect): unknown => {
+  if (output === undefined || how === "prompt") return undefined
+  if (output === "json" || how === "json") return { type: "json_object" }
+  const { name = "output", schema } = output
+  return { type: "json_schema", json_schema: { name, schema, strict: isStrict(schema) } }
+}
+
+/** What the host cannot be told in a field, the model is told in words. */
+const inWords = (
+  output: Chat.Request["output"],
+  { output: how = "schema" }: Protocol.Dialect
+): ReadonlyArray<Chat.Message> => {
+  if (output === undefined || how === "schema") return []
+  const schema = output === "json" ? "" : ` It must match this JSON Schema: ${JSON.stringify(output.schema)}`
+  return [Chat.system(`Answer with JSON and nothing else.${schema}`)]
+}
+
+/** OpenAI holds the model to a schema only if each object lists all its properties as required and allows no others. */
+const isStrict = (schema: unknown): boolean => {
+  if (Array.isArray(schema)) return schema.every(isStrict)
+  const fields = Json.record(schema)
+  if (fields === undefined) return true
+  const properties = Json.record(fields["properties"])
+  const closed = properties === undefined || fields["additionalProperties"] === false
+  const required = Object.keys(properties ?? {}).every((name) => Json.array(fields["required"]).includes(name))
+  return closed && required && Object.values(fields).every(isStrict)
+}
 
 const encodeReasoning = (reasoning: Chat.Reasoning | undefined, dialect: Protocol.Dialect): Fields => {
   if (reasoning === undefined) return {}
-  const effort = "effort" in reasoning ? reasoning.effort : undefined
-  const off = effort === "none"
+  const wanted = "effort" in reasoning ? reasoning.effort : undefined
+  const off = wanted === "none"
+  const effort = wanted === undefined ? undefined : (dialect.efforts?.[wanted] ?? wanted)
   switch (dialect.reasoning ?? "effort") {
     case "effort":
       return { reasoning_effort: effort }
@@ -126,9 +150,7 @@ const encodeReasoning = (reasoning: Chat.Reasoning | undefined, dialect: Protoco
     case "thinking-adaptive":
       return { thinking: { type: off ? "disabled" : "adaptive" } }
     case "openrouter":
-      return {
-        reasoning: "effort" in reasoning ? { effort: reasoning.effort } : { max_tokens: reasoning.budgetTokens }
-      }
+      return { reasoning: "effort" in reasoning ? { effort } : { max_tokens: reasoning.budgetTokens } }
     case "none":
       return {}
   }
@@ -249,7 +271,9 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
       if (name === "error") return { _tag: "Refused", body: data }
       if (data === "") return "more"
       const chunk = Json.record(Json.parse(data))
-      return chunk === undefined ? Fault.malformed("an event is not a JSON object", data) : take(chunk, data, events, "delta")
+      return chunk === undefined
+        ? Fault.malformed("an event is not a JSON object", data)
+        : take(chunk, data, events, "delta")
     },
     end: (events) => (reason === undefined ? Fault.cut() : finish(events))
   }

@@ -15,5 +15,5 @@ export const { layer, layerConfig, make } = Provider.preset<unknown>(() => ({
   scheme: Credential.bearer,
   keyRequired: true,
   model: "deepseek-v4-flash",
-  dialect: { replaysReasoning: true, reasoning: "thinking" }
+  dialect: { reasoning: "thinking", output: "json", replaysReasoning: true }
 }))

@@ -33,5 +33,12 @@ export const { layer, layerConfig, make } = Provider.preset<Own>(({ region = "pa
   scheme: Credential.header("api-key"),
   keyRequired: true,
   model: "mimo-v2.5-pro",
-  dialect: { replaysReasoning: true, namesToolResults: true }
+  dialect: {
+    maxTokens: "max_completion_tokens",
+    reasoning: "thinking",
+    efforts: { minimal: "low", max: "high" },
+    output: "json",
+    replaysReasoning: true,
+    namesToolResults: true
+  }
 }))

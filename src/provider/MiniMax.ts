@@ -29,5 +29,11 @@ export const { layer, layerConfig, make } = Provider.preset<Own>(({ region = "gl
   keyRequired: true,
   model: "MiniMax-M3",
   // Older models write their thinking into the text whatever `reasoning_split` says, so the tags are read as well.
-  dialect: { reasoning: "thinking-adaptive", thinkTags: true, defaults: { reasoning_split: true } }
+  dialect: {
+    maxTokens: "max_completion_tokens",
+    reasoning: "thinking-adaptive",
+    output: "prompt",
+    thinkTags: true,
+    defaults: { reasoning_split: true }
+  }
 }))

@@ -1,0 +1,48 @@
+/**
+ * A tool that a model may call, described by a schema: what the model is told, and how its arguments are decoded.
+ */
+import * as Either from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import * as Chat from "./Chat.js"
+import * as Output from "./Output.js"
+
+/** It is a `Chat.ToolDefinition`, so it goes into `Request.tools` as it is. */
+export interface Tool<A, I = A> extends Chat.ToolDefinition {
+  readonly schema: Schema.Schema<A, I>
+  /** The arguments of a call, or why they do not fit. A misfit is the model's mistake, so it is a value and no failure. */
+  readonly decode: (call: Chat.ToolCall) => Either.Either<A, Misfit>
+}
+
+/** Arguments that do not fit the schema. */
+export interface Misfit {
+  readonly _tag: "Misfit"
+  readonly call: Chat.ToolCall
+  /** What is wrong, path by path. */
+  readonly problem: string
+  /** The answer for the model: append it to the history, and the model can mend its call. */
+  readonly message: Chat.ToolMessage
+}
+
+export const make = <A, I>(options: {
+  readonly name: string
+  readonly description?: string
+  readonly parameters: Schema.Schema<A, I>
+}): Tool<A, I> => {
+  const decode = Schema.decodeUnknownEither(options.parameters, { errors: "all", onExcessProperty: "ignore" })
+  return {
+    name: options.name,
+    ...(options.description === undefined ? undefined : { description: options.description }),
+    schema: options.parameters,
+    parameters: Output.jsonSchema(options.parameters),
+    decode: (call) => Either.mapLeft(decode(call.input), (error) => misfit(call, error))
+  }
+}
+
+const misfit = (call: Chat.ToolCall, error: ParseResult.ParseError): Misfit => {
+  const problem = ParseResult.ArrayFormatter.formatErrorSync(error)
+    .map(({ message, path }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`))
+    .join("\n")
+  const message = Chat.toolResult(call, `The arguments do not fit:\n${problem}`, { isError: true })
+  return { _tag: "Misfit", call, problem, message }
+}
