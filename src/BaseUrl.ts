@@ -15,3 +15,9 @@ export const join = (base: URL, path: string): string => {
   const twice = prefix.endsWith("/v1") && path.startsWith("/v1/")
   return base.origin + (twice ? prefix.slice(0, -"/v1".length) : prefix) + path + base.search
 }
+
+/** Whether what is sent there can be read on the way: plain http, and not to this very machine. */
+export const isExposed = (origin: string): boolean => {
+  const { hostname, protocol } = new URL(origin)
+  return protocol === "http:" && !/^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
+}

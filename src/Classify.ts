@@ -16,6 +16,13 @@ export interface Sender {
   readonly knownGood: boolean
   /** Whether output of this answer had already reached the caller. */
   readonly emitted: boolean
+  readonly hint?: Hint | undefined
+}
+
+/** What the look of a refused key says: it belongs to another host. */
+export interface Hint {
+  readonly hint: "KeyForOtherHost"
+  readonly hosts: ReadonlyArray<string>
 }
 
 export const classify = (raw: Refusal.Raw, sender: Sender): ProviderError.ProviderError => {
@@ -33,7 +40,9 @@ export const classify = (raw: Refusal.Raw, sender: Sender): ProviderError.Provid
             ...facts,
             source: sender.source,
             fingerprint: sender.key.fingerprint,
-            knownGood: sender.knownGood
+            knownGood: sender.knownGood,
+            retryAfter: refusal.retryAfter === undefined ? undefined : Duration.millis(refusal.retryAfter),
+            ...sender.hint
           })
         : new ProviderError.AuthMissing({ ...facts, source: sender.source, problem: sender.key.problem })
     case "Transient":
@@ -46,8 +55,8 @@ export const classify = (raw: Refusal.Raw, sender: Sender): ProviderError.Provid
       return new ProviderError.InvalidResponse({
         ...facts,
         detail: scrubbed(redirect(raw) ?? refusal.message, sender),
-        contentType: raw.headers["content-type"],
-        preview: scrubbed(raw.body, sender).slice(0, 120)
+        contentType: contentType(raw, sender),
+        preview: preview(raw.body, sender)
       })
   }
 }
@@ -64,11 +73,11 @@ export const fault = (fault: Fault.Fault, raw: Refusal.Raw, sender: Sender): Pro
       return new ProviderError.InvalidResponse({
         ...facts,
         detail: scrubbed(fault.detail, sender),
-        contentType: raw.headers["content-type"],
-        preview: scrubbed(fault.preview === "" ? raw.body : fault.preview, sender).slice(0, 120)
+        contentType: contentType(raw, sender),
+        preview: preview(fault.preview === "" ? raw.body : fault.preview, sender)
       })
-    case "Overloaded":
-      return passes("Overloaded", undefined, fault.code)
+    case "BrokenOff":
+      return passes(fault.code === "insufficient_system_resource" ? "Overloaded" : "ServerError", undefined, fault.code)
     case "Cut":
       return passes("StreamInterrupted", undefined, fault.code)
     case "Stalled":
@@ -92,7 +101,7 @@ export const means = (refusal: Refusal.Refusal): Meaning => {
   const status = refusal.status ?? impliedStatus(refusal)
   return (
     quota.find((row) => matches(row, refusal, status))?.means ??
-    request.find((row) => matches(row, refusal, status))?.means ??
+    (refusal.shouldRetry === true ? undefined : request.find((row) => matches(row, refusal, status))?.means) ??
     auth.find((row) => matches(row, refusal, status))?.means ??
     passing(refusal, status) ?? { _tag: "Request", reason: "BadRequest" }
   )
@@ -123,10 +132,11 @@ export const quota: ReadonlyArray<Row> = [
   { word: /^minimax:(1028|1030|2056)$/, evenIfRateLimit: true, means: usedUp, from: "MiniMax API docs, error codes" },
   { word: /^minimax:1008$/, means: usedUp, from: "MiniMax API docs, error codes; 429 and 500 in issue threads" },
   {
-    word: /^(insufficient_quota|exceeded_current_quota_error|quota_exceeded|usage_limit_reached|insufficient_balance(_error)?|billing_error)$/,
+    word: /^(insufficient_quota|exceeded_current_quota_error|quota_exceeded|usage_limit_reached|insufficient_balance(_error)?|billing_error|Arrearage)$/,
     means: usedUp,
-    from: "OpenAI, Moonshot, MiniMax and Anthropic API docs, error codes"
+    from: "OpenAI, Moonshot, MiniMax, Anthropic and DashScope API docs, error codes"
   },
+  { word: /^(1113|1308|1309|1310)$/, means: usedUp, from: "GLM API docs, error codes" },
   {
     text: /credit balance is too low/i,
     means: usedUp,
@@ -138,13 +148,19 @@ export const quota: ReadonlyArray<Row> = [
     from: "DeepSeek, MiniMax; gateways that relay them"
   },
   {
-    text: /余额不足|(额度|配额).{0,20}(用完|耗尽|已达|不足)/,
+    text: /余额不足|(额度|配额).{0,20}(用完|耗尽|已达|不足)|(用完|耗尽|已达).{0,20}(额度|配额)/,
     means: usedUp,
     from: "Chinese gateways, in issue threads"
   },
   {
+    status: [400, 401, 403, 429],
+    text: /usage[ _]limit|quota.{0,40}(exhausted|used up)/i,
+    means: usedUp,
+    from: "Anthropic (400) in issue threads; MiMo API docs, error codes (429), and 401 in issue threads"
+  },
+  {
     status: [401, 403, 429],
-    text: /quota[ _]exceeded|exceeded your current quota|usage[ _]limit|out of budget|\bcredits\b/i,
+    text: /quota[ _]exceeded|exceeded your current quota|out of budget|\bcredits\b(?! were charged)/i,
     means: usedUp,
     from: "gateways that answer exhausted credit as 401, 403 or 429, in issue threads"
   }
@@ -161,34 +177,40 @@ export const request: ReadonlyArray<Row> = [
   },
   {
     status: [400, 413, 422],
-    word: /^(context_length_exceeded|context_window_exceeded)$/,
+    word: /^(context_length_exceeded|context_window_exceeded|exceed_context_size_error|1261|minimax:1039)$/,
     means: because("ContextOverflow"),
-    from: "OpenAI API docs, error codes"
+    from: "OpenAI, GLM and MiniMax API docs, error codes; llama.cpp issue 15780"
   },
   {
-    status: [400, 413, 422],
-    text: /(maximum|max|exceeds the) context (length|window)|prompt (is )?too long|context_length_exceeded/i,
+    status: [400, 413, 422, 500],
+    text: /(maximum|max|exceeds? (the )?)\s?context (length|window|limit)|prompt (is )?too long|context size has been exceeded|exceeded model token limit|maximum prompt length/i,
     means: because("ContextOverflow"),
-    from: "recorded: OpenAI, Anthropic, DeepSeek, OpenRouter, Ollama, vLLM"
+    from: "recorded: OpenAI, Anthropic, DeepSeek, OpenRouter, Ollama, vLLM; llama.cpp issue 19774; Moonshot, xAI"
   },
   {
     status: [400, 403, 404],
-    word: /^(model_not_found|1211|minimax:2061)$/,
+    word: /^(model_not_found|DeploymentNotFound|1211|minimax:2061)$/,
     means: because("ModelNotFound"),
-    from: "OpenAI API docs; GLM and MiniMax API docs, error codes"
+    from: "OpenAI, Azure, GLM and MiniMax API docs, error codes"
   },
   {
     status: [400, 403, 404, 422],
-    text: /supported API model names|(not supported|unknown|invalid) model|model[^.]{0,120}(does not exist|not found|no longer available)|^model: |not a valid model|模型不存在/i,
+    text: /supported API model names|(not supported|unknown|invalid) model|no endpoints found for|model[^.]{0,120}(does not exist|not found|no longer available)|^model: |not a valid model|模型不存在/i,
     means: because("ModelNotFound"),
     from: "recorded: DeepSeek, MiMo, MiniMax, OpenAI, Anthropic, xAI, OpenRouter, Venice, GLM"
   },
   { status: [421], means: because("ContentFiltered"), from: "MiMo API docs, error codes" },
   {
     status: [400, 403],
-    word: /^(content_filter|content_policy_violation|data_inspection_failed|minimax:(1026|1027))$/,
+    word: /^(content_filter|content_policy_violation|data_inspection_failed|1301|minimax:(1026|1027))$/,
     means: because("ContentFiltered"),
-    from: "Azure, OpenAI, DashScope and MiniMax API docs, error codes"
+    from: "Azure, OpenAI, DashScope, GLM and MiniMax API docs, error codes"
+  },
+  {
+    status: [403],
+    text: /requires moderation|was flagged/i,
+    means: because("ContentFiltered"),
+    from: "OpenRouter API docs, errors"
   },
   { status: [413], means: because("TooLarge"), from: "RFC 9110; recorded: Groq, though its code says rate limit" },
   { status: [404, 405], means: because("NotOffered"), from: "RFC 9110" }
@@ -204,7 +226,12 @@ export const auth: ReadonlyArray<Row> = [
     means: key,
     from: "recorded: OpenAI, Anthropic, MiMo, MiniMax"
   },
-  { status: [400], text: /(incorrect|invalid) api key/i, means: key, from: "xAI answers a wrong key with 400" }
+  {
+    status: [400],
+    text: /(incorrect|invalid) api key|api key not valid/i,
+    means: key,
+    from: "xAI and Google answer a wrong key with 400"
+  }
 ]
 
 /** The server's word for a trouble that passes. It refines the reason, it does not make a 4xx transient. */
@@ -227,15 +254,19 @@ const passingStatuses: { readonly [status: number]: ProviderError.TransientReaso
 
 /** The status that an error inside a 200 would have had over HTTP, by the server's word for it. */
 const statuses: ReadonlyArray<readonly [word: RegExp, status: number, from: string]> = [
-  [/^(authentication_error|authorized_error|invalid_key|invalid_api_key|minimax:1004)$/, 401, "Anthropic, MiniMax"],
+  [
+    /^(authentication_error|authorized_error|invalid_key|invalid_api_key|minimax:(1004|2049))$/,
+    401,
+    "Anthropic, MiniMax"
+  ],
   [/^permission_error$/, 403, "Anthropic API docs, errors"],
-  [/^not_found_error$/, 404, "Anthropic API docs, errors"],
+  [/^(not_found_error|model_not_found)$/, 404, "Anthropic API docs, errors"],
   [/^request_too_large$/, 413, "Anthropic API docs, errors"],
   [/^(rate_limit\w*|minimax:1002)$/, 429, "Anthropic, OpenAI, Groq, MiniMax"],
   [/^(\w*overloaded_error|server_busy)$/, 529, "Anthropic, Moonshot"],
   [/^(timeout_error|minimax:1001)$/, 504, "Anthropic, MiniMax"],
   [
-    /^(invalid_request_error|invalid_argument|bad_request_error|tool_use_failed|minimax:(1026|1027|2013|2061))$/,
+    /^(invalid_request_error|invalid[_-]argument|bad_request_error|tool_use_failed|context_length_exceeded|content_filter|minimax:(1026|1027|1039|2013|2061))$/,
     400,
     "Anthropic, Groq, MiniMax"
   ]
@@ -273,18 +304,25 @@ const factsOf = (refusal: Refusal.Refusal, sender: Sender): ProviderError.Facts 
   emitted: sender.emitted,
   status: refusal.httpStatus,
   code: refusal.code === undefined ? undefined : scrubbed(refusal.code, sender).slice(0, 120),
-  detail: refusal.text === "" ? undefined : scrubbed(refusal.text, sender).slice(0, 800),
+  detail: refusal.text === "" ? undefined : scrubbed(refusal.text.slice(0, 8192), sender).slice(0, 800),
   requestId: refusal.requestId === undefined ? undefined : scrubbed(refusal.requestId, sender).slice(0, 200),
   shouldRetry: refusal.shouldRetry
 })
 
-const scrubbed = (text: string, sender: Sender): string =>
-  sender.key._tag === "Key" ? sender.key.scrub(text) : Credential.scrubShapes(text)
+const scrubbed = (text: string, sender: Sender): string => Credential.scrub(sender.key)(text)
+
+const contentType = (raw: Refusal.Raw, sender: Sender): string | undefined => {
+  const type = raw.headers["content-type"]
+  return type === undefined ? undefined : scrubbed(type, sender).slice(0, 120)
+}
+
+/** Cut before it is scrubbed, too, because a body may be megabytes. */
+const preview = (text: string, sender: Sender): string => scrubbed(text.slice(0, 4096), sender).slice(0, 120)
 
 /** "resets at 2026-01-01T00:00:00Z", as MiniMax writes behind 2056. */
 const resetsAt = (refusal: Refusal.Refusal): DateTime.Utc | undefined => {
-  const said = /resets? at ([^(),]+)/i.exec(refusal.text)?.[1]
-  const at = said === undefined ? Number.NaN : Date.parse(said.trim())
+  const said = /resets? at (\d{4}-\d\d-\d\d[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d))/i.exec(refusal.text)?.[1]
+  const at = said === undefined ? Number.NaN : Date.parse(said)
   return Number.isNaN(at) ? undefined : DateTime.unsafeMake(at)
 }
 

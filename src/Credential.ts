@@ -7,10 +7,14 @@
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { sha256 } from "@noble/hashes/sha2.js"
 import { bytesToHex } from "@noble/hashes/utils.js"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import * as Gate from "./Gate.js"
+import * as KnownGood from "./KnownGood.js"
 
 export interface Credential {
   /** Where the key comes from, as a user would look for it: by default the name of an environment variable. */
@@ -24,15 +28,18 @@ export interface Credential {
   /** A call with this key was answered. */
   readonly accepted: (key: Key) => Effect.Effect<void>
   /**
-   * A call was refused to the end of its auth retries, though the key was known good. After three in a row the key
-   * counts as never accepted: one that was revoked is not hammered for ever.
+   * A call that began then (milliseconds since the epoch) was refused to the end of its auth retries, though the key was
+   * known good. After three in a row the key counts as never accepted: one that was revoked is not hammered for ever.
+   * Calls that ran beside each other count as one, because one bad minute of the gateway refuses them all.
    */
-  readonly exhausted: (key: Key) => Effect.Effect<void>
+  readonly exhausted: (key: Key, began: number) => Effect.Effect<void>
   /**
    * The flag is worth something at one host only, so the first host that uses a credential owns it. The origin that
    * does: another than the given one means that the caller must not use this credential.
    */
   readonly bind: (origin: string) => Effect.Effect<string>
+  /** Holds the calls with this key back together. */
+  readonly gate: Gate.Gate
 }
 
 /** One value of the key, closed. */
@@ -40,6 +47,7 @@ export interface Key {
   readonly _tag: "Key"
   readonly fingerprint: string
   readonly authorize: (scheme: Scheme) => (request: Request) => Request
+  readonly startsWith: (prefix: string) => boolean
   /** Takes the key, and any piece of it of 8 characters or more, out of a text. */
   readonly scrub: (text: string) => string
 }
@@ -68,28 +76,42 @@ export interface Options {
   /** The key, or an effect that reads it before every attempt. A failure of that effect is `AuthMissing`. */
   readonly apiKey?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, unknown> | undefined
   readonly source: string
+  /** The most calls with this key in flight at once. Default: no bound. */
+  readonly concurrency?: number | undefined
 }
 
 /** After this many exhausted calls in a row a key counts as never accepted. */
 const forgetAfter = 3
 
+/** With a `KnownGood` in the context, what it remembers of the key is where the flag begins. */
 export const make = (options: Options): Effect.Effect<Credential> =>
-  Effect.map(SubscriptionRef.make(false), (knownGood) => {
-    let current: Key | NoKey = absent
+  Effect.gen(function* () {
+    const knownGood = yield* SubscriptionRef.make(false)
+    const gate = yield* Gate.make({ concurrency: options.concurrency })
+    const memory = Option.getOrElse(yield* Effect.serviceOption(KnownGood.KnownGood), () => noMemory)
+    let current: Opened | NoKey = absent
     let secret: string | undefined
     let origin: string | undefined
     let exhaustedInARow = 0
+    let lastExhausted = Number.NEGATIVE_INFINITY
 
-    const set = (good: boolean) =>
-      Effect.flatMap(Ref.get(knownGood), (before) => (before === good ? Effect.void : Ref.set(knownGood, good)))
+    const set = (good: boolean): Effect.Effect<boolean> =>
+      Ref.get(knownGood).pipe(
+        Effect.map((before) => before !== good),
+        Effect.tap((changes) => (changes ? Ref.set(knownGood, good) : Effect.void))
+      )
 
     const turn = (redacted: Redacted.Redacted): Effect.Effect<Key | NoKey> => {
       const next = Redacted.value(redacted).trim()
       if (next === secret) return Effect.succeed(current)
+      const opened = open(next)
       secret = next
-      current = open(next)
+      current = opened
       exhaustedInARow = 0
-      return Effect.as(set(false), current)
+      if (opened._tag === "NoKey") return Effect.as(set(false), opened)
+      // Never set to false behind a slow store: a call may have been answered in the meantime.
+      const recall = Effect.flatMap(memory.recall(opened.digest(origin)), (good) => (good ? set(true) : Effect.void))
+      return set(false).pipe(Effect.zipRight(recall), Effect.as(opened))
     }
 
     const read = Effect.matchEffect(keyOf(options), {
@@ -97,27 +119,43 @@ export const make = (options: Options): Effect.Effect<Credential> =>
       onSuccess: turn
     })
 
-    const ifCurrent = (key: Key, then: () => Effect.Effect<void>) =>
-      Effect.suspend(() => (key === current ? then() : Effect.void))
+    const accepted = (key: Opened) => {
+      exhaustedInARow = 0
+      return Effect.flatMap(set(true), (changed) =>
+        changed ? Effect.asVoid(Effect.forkDaemon(memory.remember(key.digest(origin)))) : Effect.void
+      )
+    }
+
+    const exhausted = (key: Opened, began: number) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        if (began < lastExhausted) return Effect.void
+        lastExhausted = now
+        exhaustedInARow += 1
+        if (exhaustedInARow < forgetAfter) return Effect.void
+        return Effect.zipRight(set(false), memory.forget(key.digest(origin)))
+      })
+
+    /** What is said of a key that has been replaced says nothing of the present one. */
+    const ifCurrent = (key: Key, then: (key: Opened) => Effect.Effect<void>) =>
+      Effect.suspend(() => (key === current && current._tag === "Key" ? then(current) : Effect.void))
 
     return {
       source: options.source,
       knownGood,
+      gate,
       read,
       fingerprint: Effect.map(read, (key) => (key._tag === "Key" ? key.fingerprint : undefined)),
-      accepted: (key) =>
-        ifCurrent(key, () => {
-          exhaustedInARow = 0
-          return set(true)
-        }),
-      exhausted: (key) =>
-        ifCurrent(key, () => {
-          exhaustedInARow += 1
-          return exhaustedInARow < forgetAfter ? Effect.void : set(false)
-        }),
+      accepted: (key) => ifCurrent(key, accepted),
+      exhausted: (key, began) => ifCurrent(key, (key) => exhausted(key, began)),
       bind: (to) => Effect.sync(() => (origin ??= to))
     }
   })
+
+const noMemory: KnownGood.Service = {
+  recall: () => Effect.succeed(false),
+  remember: () => Effect.void,
+  forget: () => Effect.void
+}
 
 const absent: NoKey = { _tag: "NoKey", problem: "Absent" }
 
@@ -128,25 +166,38 @@ const keyOf = (options: Options): Effect.Effect<Redacted.Redacted, NoKey["proble
       ? Effect.succeed(options.apiKey)
       : Effect.mapError(options.apiKey, () => "Unreadable")
 
-const open = (secret: string): Key | NoKey => {
+/** A key, and how a store may recognise it at a host. */
+interface Opened extends Key {
+  readonly digest: (origin: string | undefined) => KnownGood.Digest
+}
+
+const hash = (text: string): string => bytesToHex(sha256(new TextEncoder().encode(text)))
+
+const open = (secret: string): Opened | NoKey => {
   if (secret === "") return { _tag: "NoKey", problem: "Blank" }
   // Visible ASCII. A header cannot carry the rest, and the platform's own error for it quotes the whole key.
   if (!/^[\x21-\x7e]+$/.test(secret)) return { _tag: "NoKey", problem: "Unsendable" }
   return {
     _tag: "Key",
-    fingerprint: bytesToHex(sha256(new TextEncoder().encode(secret))).slice(0, 8),
+    fingerprint: hash(secret).slice(0, 8),
     authorize: (scheme) => scheme(secret),
-    scrub: (text) => scrub(text, secret)
+    startsWith: (prefix) => secret.startsWith(prefix),
+    digest: (origin) => (salt) => hash(`${salt} ${origin} ${secret}`),
+    scrub: (text) => without(text, secret)
   }
 }
+
+/** Takes what looks like a key out of a text, and the key itself. */
+export const scrub = (key: Key | NoKey): ((text: string) => string) => (key._tag === "Key" ? key.scrub : scrubShapes)
 
 const gram = 8
 const mask = "[redacted]"
 
 /** Servers echo keys whole, cut short, or with stars in the middle; each of these is taken out. */
-const scrub = (text: string, secret: string): string => {
+const without = (text: string, secret: string): string => {
   const marked = new Uint8Array(text.length)
-  const lower = text.toLowerCase()
+  // Letter by letter: some capitals become two characters, and the places would shift.
+  const lower = text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
   const key = secret.toLowerCase()
   const width = Math.min(gram, key.length)
   const grams = new Set<string>()
@@ -170,10 +221,10 @@ const unmark = (text: string, marked: Uint8Array): string => {
  * Takes out what looks like a key, whoever's it is: `sk-…`, `tp-…`, a bearer token, and a masked one such as
  * `****abcd` (DeepSeek shows the tail of a refused key, OpenAI its head and tail; recorded).
  */
-export const scrubShapes = (text: string): string =>
+const scrubShapes = (text: string): string =>
   text
     .replace(/\b(?:sk|tp|pk|rk|xai|gsk|key)-[\w*.-]{6,}/gi, mask)
     .replace(/\bBearer\s+[\w.~+/=*-]{6,}/gi, `Bearer ${mask}`)
-    .replace(/[\w-]*\*{3,}[\w*-]*/g, mask)
+    .replace(/(?<![\w-])[\w-]*\*{3,}[\w*-]*/g, mask)
 
 const masked = (text: string): string => text.replace(/(?:\[redacted\][\w.-]*){2,}/g, mask)

@@ -17,14 +17,15 @@ export const explain = (error: ProviderError.ProviderError, catalog: Catalog = e
   const { action, detail, title } = words(error, catalog)
   const sentences = [
     detail,
+    ...(error._tag === "AuthRejected" && error.hosts !== undefined ? [catalog.keyForOtherHost(error.hosts)] : []),
     ...(error.attempts > 1 ? [catalog.tried(error.attempts)] : []),
     ...(error.emitted ? [catalog.brokeOff] : []),
     ...(error.detail === undefined ? [] : [catalog.said(error.detail)])
   ]
-  const wait = error._tag === "Transient" ? error.retryAfter : undefined
+  const wait = "retryAfter" in error ? error.retryAfter : undefined
   return {
     title,
-    detail: sentences.join(" "),
+    detail: sentences.join(catalog.space),
     action: wait === undefined ? action : catalog.waitFor(Duration.toSeconds(wait)),
     ...(wait === undefined ? undefined : { retryAfter: wait })
   }
@@ -35,7 +36,7 @@ export const retrying = (notice: RetryNotice, catalog: Catalog = en): Explanatio
   const title = catalog.retrying(notice, Duration.toSeconds(notice.delay))
   return {
     title,
-    detail: `${title}: ${catalog.because(notice.error)}`,
+    detail: title + catalog.colon + catalog.because(notice.error),
     action: catalog.meanwhile,
     retryAfter: notice.delay
   }

@@ -6,8 +6,8 @@ export type Fault =
   | { readonly _tag: "Refused"; readonly body: string }
   /** Not what the protocol says. */
   | { readonly _tag: "Malformed"; readonly detail: string; readonly preview: string }
-  /** The model broke off for want of a machine, in the provider's word for it. */
-  | { readonly _tag: "Overloaded"; readonly code: string }
+  /** The model broke off, in the word that stands where a reason to finish would. */
+  | { readonly _tag: "BrokenOff"; readonly code: string }
   /** It ended before it was finished. */
   | { readonly _tag: "Cut"; readonly code: string | undefined }
   /** Nothing came for too long: no byte (`idle`), or bytes but no output of the model (`stall`). */

@@ -14,35 +14,23 @@ import type * as Redacted from "effect/Redacted"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Answer from "./Answer.js"
+import * as BaseUrl from "./BaseUrl.js"
 import * as Chat from "./Chat.js"
+import type * as Classify from "./Classify.js"
 import * as Credential from "./Credential.js"
 import * as Endpoint from "./Endpoint.js"
-import type * as Fault from "./Fault.js"
 import * as Output from "./Output.js"
 import type * as Protocol from "./Protocol.js"
 import type * as ProviderError from "./ProviderError.js"
 import * as RetryPolicy from "./RetryPolicy.js"
+import type { Service } from "./Service.js"
 import * as Transport from "./Transport.js"
 
-type Error = ProviderError.ProviderError
+/** What every call of a provider can fail with. */
+export type Error = ProviderError.ProviderError
 
-export interface Service {
-  /** The answer as it is written. It ends with `Finish` or fails; nothing is repeated once an event has come out. */
-  readonly stream: (request: Chat.Request) => Stream.Stream<Chat.Event, Error>
-  /** The whole answer, asked for without a stream on the wire. */
-  readonly complete: (request: Chat.Request) => Effect.Effect<Chat.Reply, Error>
-  /** `complete` with the reply decoded further. A fault of `decode` fails the call with `InvalidResponse`. */
-  readonly completeWith: <A, R>(
-    request: Chat.Request,
-    decode: (reply: Chat.Reply) => Effect.Effect<A, Fault.Fault, R>
-  ) => Effect.Effect<A, Error, R>
-  /** What the provider lists, sorted by id. `InvalidRequest` with `NotOffered` where it has no list. */
-  readonly models: Effect.Effect<ReadonlyArray<Protocol.Model>, Error>
-  /** The cheapest real request that proves the key: a completion of one token. */
-  readonly verify: Effect.Effect<void, Error>
-  /** The key's source, fingerprint and known-good flag; never the key. */
-  readonly credential: Credential.Credential
-}
+export { make as fallback } from "./Fallback.js"
+export type { Service } from "./Service.js"
 
 export class Provider extends Context.Tag("knowngood/Provider")<Provider, Service>() {}
 
@@ -85,6 +73,12 @@ export interface Options {
   readonly headers?: { readonly [name: string]: string } | undefined
   /** Further fields of every body. They cannot replace what the protocol sets. */
   readonly extra?: { readonly [field: string]: unknown } | undefined
+  /** The most calls with this key in flight at once. Default: no bound. */
+  readonly concurrency?: number | undefined
+  /** When the server tells one call to wait, all calls with this key wait, then go on a few at a time. Default true. */
+  readonly coolDown?: boolean | undefined
+  /** Sends the key over plain http to another machine than this one. Default false. */
+  readonly allowInsecure?: boolean | undefined
   /** Shares one key and its flag between layers of one host. Default: made from `apiKey`. */
   readonly credential?: Credential.Credential | undefined
 }
@@ -103,8 +97,15 @@ export interface Deployment extends Answer.Wire {
   readonly scheme: Credential.Scheme
   /** Whether a call without a key is pointless. */
   readonly keyRequired: boolean
+  /** To which hosts keys belong, by how they begin; the first that fits counts. */
+  readonly keyHosts?: ReadonlyArray<KeyHosts> | undefined
   /** The model of requests that name none. */
   readonly model?: string | undefined
+}
+
+export interface KeyHosts {
+  readonly prefix: string
+  readonly hosts: ReadonlyArray<string>
 }
 
 /** The constructors of one provider. `Own` is what it takes beside the common options. */
@@ -136,7 +137,7 @@ export const preset = <Own>(deployment: (own: Own) => Deployment): Preset<Own> =
 export const make = (deployment: Deployment, options: Options): Effect.Effect<Service, never, HttpClient.HttpClient> =>
   Effect.gen(function* () {
     const { id: provider, keyRequired, scheme, variable } = deployment
-    const { policy = RetryPolicy.standard, timeouts } = options
+    const { concurrency, coolDown, policy = RetryPolicy.standard, timeouts } = options
     const client = yield* HttpClient.HttpClient
     const endpoint = Endpoint.make({
       ...deployment,
@@ -147,9 +148,24 @@ export const make = (deployment: Deployment, options: Options): Effect.Effect<Se
       extra: options.extra
     })
     const credential =
-      options.credential ?? (yield* Credential.make({ apiKey: options.apiKey, source: options.keySource ?? variable }))
+      options.credential ??
+      (yield* Credential.make({ apiKey: options.apiKey, source: options.keySource ?? variable, concurrency }))
     const owner = endpoint.origin === undefined ? undefined : yield* credential.bind(endpoint.origin)
-    const transport = Transport.make({ provider, client, credential, scheme, keyRequired, policy, timeouts })
+    const exposed =
+      options.allowInsecure !== true && endpoint.origin !== undefined && BaseUrl.isExposed(endpoint.origin)
+    const sendKey = exposed ? "never" : keyRequired ? "always" : "ifPresent"
+    const hint = (key: Credential.Key) => hintOf(key, deployment.keyHosts ?? [], endpoint.origin)
+    const transport = Transport.make({
+      provider,
+      client,
+      credential,
+      scheme,
+      sendKey,
+      hint,
+      policy,
+      timeouts,
+      coolDown
+    })
 
     /** A request, sent and read. A credential that belongs to another host is not taken there. */
     const call = <A, R>(
@@ -177,5 +193,18 @@ export const make = (deployment: Deployment, options: Options): Effect.Effect<Se
       verify: Effect.asVoid(complete({ messages: [Chat.user("ping")], maxTokens: 1 }))
     }
   })
+
+/** Only at the provider's own hosts: somebody's proxy may take any key. */
+const hintOf = (
+  key: Credential.Key,
+  rows: ReadonlyArray<KeyHosts>,
+  origin: string | undefined
+): Classify.Hint | undefined => {
+  const here = origin === undefined ? "" : new URL(origin).hostname
+  const row = rows.find(({ prefix }) => key.startsWith(prefix))
+  return row === undefined || row.hosts.includes(here) || !rows.some(({ hosts }) => hosts.includes(here))
+    ? undefined
+    : { hint: "KeyForOtherHost", hosts: row.hosts }
+}
 
 const byId = Arr.sortWith((model: Protocol.Model) => model.id, Order.string)

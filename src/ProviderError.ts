@@ -81,7 +81,13 @@ export class AuthRejected extends Schema.TaggedError<AuthRejected>("knowngood/Au
   /** The first 8 hex digits of the key's SHA-256: tells keys apart, reveals none. */
   fingerprint: Schema.String,
   /** Whether this key had been accepted before. */
-  knownGood: Schema.Boolean
+  knownGood: Schema.Boolean,
+  /** The wait that the server asked for. */
+  retryAfter: Schema.optional(Schema.DurationFromMillis),
+  /** What the look of the key says. It is a guess: the key was sent all the same. */
+  hint: Schema.optional(Schema.Literal("KeyForOtherHost")),
+  /** With the hint: the hosts that keys of this look belong to. */
+  hosts: Schema.optional(Schema.Array(Schema.String))
 }) {
   override get message(): string {
     return line(this, "key", this.fingerprint, this.knownGood ? "(accepted before)" : "(never accepted)")

@@ -49,7 +49,7 @@ export const read = (raw: Raw): Refusal => {
     words,
     code: words.find((word) => !/^\d{3}$/.test(word)) ?? words[0],
     message,
-    text: [message, error["param"], Json.record(error["metadata"])?.["raw"]].filter(isText).join(" | "),
+    text: [message, error["param"], Json.record(error["metadata"])?.["raw"]].filter(isText).join(": "),
     requestId:
       requestId(raw.headers) ??
       Json.nonEmpty(body["request_id"]) ??
@@ -62,7 +62,21 @@ export const read = (raw: Raw): Refusal => {
 
 /** The request id that a provider puts into its headers. */
 export const requestId = (headers: Raw["headers"]): string | undefined =>
-  ["x-request-id", "request-id", "trace-id", "x-trace-id", "trace_id"].map((name) => headers[name]).find(isText)
+  requestIdHeaders.map((name) => headers[name]).find(isText)
+
+/** The first five are documented by the providers, the others recorded. */
+const requestIdHeaders = [
+  "x-request-id",
+  "request-id",
+  "trace-id",
+  "x-trace-id",
+  "trace_id",
+  "x-ds-trace-id",
+  "mistral-correlation-id",
+  "apim-request-id",
+  "x-generation-id",
+  "inference-id"
+]
 
 /**
  * How long the server asks to wait, in milliseconds: `retry-after-ms`, else `Retry-After` in seconds or as a date. A
@@ -86,7 +100,7 @@ const seconds = (value: string | undefined): number | undefined => {
 const date = (value: string | undefined, now: number): number | undefined => {
   // `Date.parse` makes a date of nearly anything, "-5" included.
   if (value === undefined || !/^\s*([A-Za-z]{3}|\d{4}-)/.test(value)) return undefined
-  const at = Date.parse(value)
+  const at = Date.parse(/\d:\d\d \d{4}\s*$/.test(value) ? `${value} GMT` : value)
   return Number.isNaN(at) ? undefined : at - now
 }
 
@@ -116,8 +130,9 @@ const messageOf = (body: Fields, error: Fields, raw: string): string => {
 
 /** A page of HTML has its reason in its title; for the rest, white space is folded. */
 const plain = (text: string): string => {
-  const title = /<title[^>]*>([^<]*)<\/title>/i.exec(text)?.[1]
-  return (title ?? text.replace(/<[^>]*>/g, " ")).replace(/\s+/g, " ").trim()
+  const page = /^\s*</.test(text)
+  const title = page ? /<title[^<>]*>([^<]*)<\/title>/i.exec(text)?.[1] : undefined
+  return (title ?? (page ? text.replace(/<[^<>]*>/g, " ") : text)).replace(/\s+/g, " ").trim()
 }
 
 /** MiniMax puts a number of its own into `base_resp`, or in brackets behind the message, also through a relay. */

@@ -148,16 +148,22 @@ export const prefix = (
 ): Effect.Effect<string> =>
   Effect.scoped(
     Effect.flatMap(Stream.toPull(response.stream), (pull) => {
-      const kept: Array<number> = []
+      const kept = new Uint8Array(options.maxBytes)
+      let size = 0
       const read: Effect.Effect<void> = Effect.matchEffect(pull, {
         onFailure: () => Effect.void,
         onSuccess: (chunks) => {
-          for (const bytes of chunks) kept.push(...bytes.subarray(0, options.maxBytes - kept.length))
-          return kept.length < options.maxBytes ? read : Effect.void
+          for (const bytes of chunks) {
+            const wanted = bytes.subarray(0, kept.length - size)
+            kept.set(wanted, size)
+            size += wanted.length
+          }
+          return size < kept.length ? read : Effect.void
         }
       })
-      const inTime = Effect.timeoutOption(read, options.within)
-      return Effect.map(inTime, () => new TextDecoder().decode(Uint8Array.from(kept)))
+      return Effect.map(Effect.timeoutOption(read, options.within), () =>
+        new TextDecoder().decode(kept.subarray(0, size))
+      )
     })
   )
 

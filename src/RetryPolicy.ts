@@ -151,7 +151,7 @@ const backoff = (attempt: number, options: Options | undefined): Effect.Effect<n
 }
 
 const retryAfter = (error: Error): number =>
-  error._tag === "Transient" && error.retryAfter !== undefined ? Duration.toMillis(error.retryAfter) : 0
+  "retryAfter" in error && error.retryAfter !== undefined ? Duration.toMillis(error.retryAfter) : 0
 
 const resumesAt = (decision: Decision.ScheduleDecision): number =>
   Decision.isContinue(decision) ? Intervals.start(decision.intervals) : Number.NEGATIVE_INFINITY

@@ -77,8 +77,9 @@ export const make = (options: Options): Parser => {
     }
     // One native search a chunk tells whether the slow line ends occur at all; nearly no provider sends CR.
     let cr = chunk.indexOf(CR, position)
+    let lf = chunk.indexOf(LF, position)
     while (position < chunk.length) {
-      const lf = chunk.indexOf(LF, position)
+      if (lf !== -1 && lf < position) lf = chunk.indexOf(LF, position)
       if (cr !== -1 && cr < position) cr = chunk.indexOf(CR, position)
       const end = cr !== -1 && (lf === -1 || cr < lf) ? cr : lf
       if (end === -1) {

@@ -13,7 +13,7 @@ export interface ToolCalls {
    */
   readonly add: (piece: Piece) => Chat.Event | undefined
   /** The answer is over: the calls, parsed. Arguments cut off by the token limit make no call. */
-  readonly finish: (reason: Chat.FinishReason, answerId: string | undefined) => ReadonlyArray<Chat.Event> | Fault.Fault
+  readonly finish: (reason: Chat.FinishReason) => ReadonlyArray<Chat.Event> | Fault.Fault
 }
 
 export interface Piece {
@@ -30,7 +30,8 @@ interface Pending {
   args: string
 }
 
-export const make = (): ToolCalls => {
+/** @param answerId Of the answer, for calls that come without an id. */
+export const make = (answerId: () => string | undefined): ToolCalls => {
   const calls: Array<Pending> = []
   let current: Pending | undefined
 
@@ -43,6 +44,9 @@ export const make = (): ToolCalls => {
     return call
   }
 
+  /** The provider's, or one of ours, so that the pieces of two calls can be told apart. */
+  const idOf = (call: Pending): string => (call.id === "" ? `${answerId() ?? "call"}_${calls.indexOf(call)}` : call.id)
+
   return {
     size: () => calls.length,
     add: (piece) => {
@@ -53,18 +57,17 @@ export const make = (): ToolCalls => {
       call.args += piece.delta
       return piece.delta === ""
         ? undefined
-        : { _tag: "ToolCallDelta", id: call.id, name: call.name, delta: piece.delta }
+        : { _tag: "ToolCallDelta", id: idOf(call), name: call.name, delta: piece.delta }
     },
-    finish: (reason, answerId) => {
+    finish: (reason) => {
       const events: Array<Chat.Event> = []
-      for (const [index, call] of calls.entries()) {
+      for (const call of calls) {
         const input = call.args.trim() === "" ? {} : Json.parseHandedOn(call.args)
         const cutOff = reason === "length" && (input === undefined || call.args.trim() === "")
         if (cutOff) continue
         if (input === undefined) return Fault.malformed(`the arguments of ${call.name} are not JSON`, call.args)
         if (call.name === "") return Fault.malformed("a tool call has no name", call.args)
-        const id = call.id === "" ? `${answerId ?? "call"}_${index}` : call.id
-        events.push({ _tag: "ToolCall", id, name: call.name, input })
+        events.push({ _tag: "ToolCall", id: idOf(call), name: call.name, input })
       }
       return events
     }

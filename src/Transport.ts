@@ -1,12 +1,10 @@
 /**
- * One call over HTTP: authorize, execute, classify what is refused, retry by the policy, confirm the key.
+ * One call: authorize, execute, classify what is refused, retry by the policy, confirm the key.
  */
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import * as HttpClient from "@effect/platform/HttpClient"
-import type * as HttpClientError from "@effect/platform/HttpClientError"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as Context from "effect/Context"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
@@ -14,13 +12,18 @@ import * as Exit from "effect/Exit"
 import * as Ref from "effect/Ref"
 import * as Scope from "effect/Scope"
 import type * as Answer from "./Answer.js"
+import { CallLog } from "./CallLog.js"
 import * as Classify from "./Classify.js"
 import * as Credential from "./Credential.js"
+import * as Exchange from "./Exchange.js"
+import type * as Gate from "./Gate.js"
 import * as ProviderError from "./ProviderError.js"
 import type * as Refusal from "./Refusal.js"
 import * as ResponseBody from "./ResponseBody.js"
 import { RetryObserver } from "./RetryObserver.js"
 import * as RetryPolicy from "./RetryPolicy.js"
+
+export { make as transformClient } from "./TransformClient.js"
 
 export interface Timeouts {
   /** From the request to the headers of the answer. Default 5 minutes: without a stream they come with the answer. */
@@ -39,10 +42,14 @@ export interface Options {
   readonly credential: Credential.Credential
   /** How the key is written into a request. */
   readonly scheme: Credential.Scheme
-  /** Whether a call without a key is pointless, so that nothing is sent. */
-  readonly keyRequired: boolean
+  /** `always`: a call without a key is pointless, so nothing is sent. `never`: a key must not be sent to this address. */
+  readonly sendKey: "always" | "ifPresent" | "never"
+  /** What the look of a refused key says. */
+  readonly hint?: ((key: Credential.Key) => Classify.Hint | undefined) | undefined
   readonly policy: RetryPolicy.RetryPolicy
   readonly timeouts?: Timeouts | undefined
+  /** Whether the calls with one key wait together when the server says so. Default true. */
+  readonly coolDown?: boolean | undefined
 }
 
 export interface Call<A, R> {
@@ -60,154 +67,137 @@ export interface Transport {
   readonly run: <A, R>(call: Call<A, R>) => Read<A, R>
 }
 
+type Key = Credential.Key | Credential.NoKey
+
 /** The most that is read of an error's body. */
 const errorBodyBytes = 4096
 
 export const make = (options: Options): Transport => {
-  const { credential, provider } = options
-  const client = quiet(options.client)
-  const headersTimeout = Duration.decode(options.timeouts?.headers ?? "5 minutes")
-  const errorBody = Duration.decode(options.timeouts?.errorBody ?? "10 seconds")
+  const { credential, provider, timeouts = {} } = options
+  const { gate } = credential
+  const coolsDown = options.coolDown !== false
+  const exchange = Exchange.make({ ...options, timeout: Duration.decode(timeouts.headers ?? "5 minutes") })
+  const errorBody = Duration.decode(timeouts.errorBody ?? "10 seconds")
   const clocks: ResponseBody.Clocks = {
-    idle: Duration.decode(options.timeouts?.idle ?? "2 minutes"),
-    stall: Duration.decode(options.timeouts?.stall ?? "10 minutes")
+    idle: Duration.decode(timeouts.idle ?? "2 minutes"),
+    stall: Duration.decode(timeouts.stall ?? "10 minutes")
   }
 
-  const run = <A, R>(call: Call<A, R>) =>
-    Effect.suspend(() => {
-      const log = new Log()
+  const run = <A, R>(call: Call<A, R>): Read<A, R> =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const log = new CallLog(now)
+      const line = new Place(gate.ticket())
       const policy = options
         .policy(credential.knownGood)
-        .pipe(RetryPolicy.observed((error, output, delay, at) => notify(log, error, output, delay, at)))
-      return keepOnSuccess(attempt(call, log)).pipe(
+        .pipe(RetryPolicy.observed((...retry) => onRetry(log, line, ...retry)))
+      return keepOnSuccess(attempt(call, log, line)).pipe(
         Effect.mapError((error) => log.failed(error)),
         Effect.retry(policy),
         Effect.tapError((error) => settle(log, error))
       )
     })
 
-  const attempt = <A, R>(call: Call<A, R>, log: Log) =>
+  const attempt = <A, R>(call: Call<A, R>, log: CallLog, place: Place): Read<A, R> =>
     Effect.gen(function* () {
-      const key = yield* credential.read
-      if (key._tag === "NoKey" && (options.keyRequired || key.problem !== "Absent")) return yield* missing(key)
+      const key = yield* readKey
+      place.turn = coolsDown ? yield* gate.enter(place.ticket) : undefined
       log.sent(key)
       const request = key._tag === "Key" ? key.authorize(options.scheme)(call.request) : call.request
-      const response = yield* execute(request, key)
-      const failWith = (
-        say: (raw: Refusal.Raw, sender: Classify.Sender) => ProviderError.ProviderError,
-        body: string,
-        sofar?: Answer.SoFar
-      ) => refuse(log, key, response, say, body, sofar)
-      if (response.status < 200 || response.status >= 300) {
-        const body = yield* ResponseBody.prefix(response, { maxBytes: errorBodyBytes, within: errorBody })
-        return yield* failWith(Classify.classify, body)
-      }
-      const fail: Answer.Answer["fail"] = (fault, sofar) =>
-        failWith((raw, sender) => Classify.fault(fault, raw, sender), "", sofar)
-      const answer = yield* call.read({ response, clocks, fail })
+      const response = yield* exchange(request, Credential.scrub(key))
+      yield* Effect.annotateCurrentSpan("status", response.status)
+      if (response.status < 200 || response.status >= 300) return yield* refuse(log, key, response)
+      const answer = yield* call.read({
+        response,
+        clocks,
+        fail: (fault, sofar) => fail(log, key, response, fault, sofar)
+      })
+      if (place.turn !== undefined) gate.taken(place.turn)
       if (call.provesKey && key._tag === "Key") yield* credential.accepted(key)
       return answer
     }).pipe(
       Effect.withSpan("knowngood.attempt", { attributes: { provider }, kind: "client", captureStackTrace: false })
     )
 
-  const execute = (request: HttpClientRequest.HttpClientRequest, key: Credential.Key | Credential.NoKey) =>
-    withoutRedirects(client.execute(request)).pipe(
-      Effect.catchAll((error) => Effect.fail(unreachable(provider, error, key))),
-      Effect.timeoutFail({ duration: headersTimeout, onTimeout: () => noHeaders(provider) }),
-      Effect.tap((response) => Effect.annotateCurrentSpan("status", response.status))
+  const readKey = Effect.flatMap(credential.read, (key): Effect.Effect<Key, ProviderError.ProviderError> => {
+    const facts = ProviderError.nothingSent(provider)
+    if (key._tag === "Key") {
+      return options.sendKey === "never"
+        ? Effect.fail(new ProviderError.InvalidRequest({ ...facts, reason: "BadRequest", detail: plainHttp }))
+        : Effect.succeed(key)
+    }
+    return options.sendKey === "always" || key.problem !== "Absent"
+      ? Effect.fail(new ProviderError.AuthMissing({ ...facts, source: credential.source, problem: key.problem }))
+      : Effect.succeed(key)
+  })
+
+  const refuse = (log: CallLog, key: Key, response: HttpClientResponse.HttpClientResponse) =>
+    Effect.flatMap(ResponseBody.prefix(response, { maxBytes: errorBodyBytes, within: errorBody }), (body) =>
+      tell(log, key, response, body, undefined, Classify.classify)
     )
 
-  const missing = (key: Credential.NoKey) =>
-    Effect.fail(
-      new ProviderError.AuthMissing({
-        ...ProviderError.nothingSent(provider),
-        source: credential.source,
-        problem: key.problem
-      })
-    )
-
-  const refuse = (
-    log: Log,
-    key: Credential.Key | Credential.NoKey,
+  const fail = (
+    log: CallLog,
+    key: Key,
     response: HttpClientResponse.HttpClientResponse,
-    say: (raw: Refusal.Raw, sender: Classify.Sender) => ProviderError.ProviderError,
+    ...[fault, sofar]: Parameters<Answer.Answer["fail"]>
+  ) => tell(log, key, response, "", sofar, (raw, sender) => Classify.fault(fault, raw, sender))
+
+  const tell = (
+    log: CallLog,
+    key: Key,
+    { headers, status }: HttpClientResponse.HttpClientResponse,
     body: string,
-    sofar: Answer.SoFar | undefined
+    sofar: Answer.SoFar | undefined,
+    say: (raw: Refusal.Raw, sender: Classify.Sender) => ProviderError.ProviderError
   ): Effect.Effect<never, ProviderError.ProviderError> =>
-    Effect.gen(function* () {
-      const clock = yield* Effect.clock
-      const knownGood = yield* Ref.get(credential.knownGood)
-      const raw = {
-        provider,
-        status: response.status,
-        headers: response.headers,
-        body,
-        now: clock.unsafeCurrentTimeMillis()
-      }
+    Effect.flatMap(Effect.all([Clock.currentTimeMillis, Ref.get(credential.knownGood)]), ([now, knownGood]) => {
       const emitted = sofar?.emitted === true
-      const error = say(raw, { source: credential.source, key, knownGood, emitted })
+      // A key that was accepted here belongs here, whatever it looks like.
+      const hint = key._tag === "Key" && !knownGood ? options.hint?.(key) : undefined
+      const sender = { source: credential.source, key, knownGood, emitted, hint }
+      const error = say({ provider, status, headers, body, now }, sender)
       // Before any output the retry loop writes the log; after it there is no loop any more.
       const told = emitted ? log.failed(error) : error
-      return yield* Effect.fail(sofar === undefined ? told : ProviderError.withFacts(told, { partial: sofar.partial }))
+      return Effect.fail(sofar === undefined ? told : ProviderError.withFacts(told, { partial: sofar.partial }))
     })
 
-  const notify = (
-    log: Log,
+  const onRetry = (
+    log: CallLog,
+    { turn }: Place,
     error: ProviderError.ProviderError,
     output: unknown,
     delay: Duration.Duration,
     at: number
-  ) =>
-    Effect.flatMap(RetryObserver, (observer) => {
-      const retry = RetryPolicy.retryOf(output)
-      log.waits(delay)
-      return observer.onRetry({
-        provider,
-        error,
-        attempt: retry?.attempt ?? log.attempts,
-        budget: retry?.budget,
-        delay,
-        at
-      })
-    })
+  ): Effect.Effect<void> => {
+    log.waits(delay)
+    const { attempt = log.attempts, budget } = RetryPolicy.retryOf(output) ?? { budget: undefined }
+    const told = Effect.flatMap(RetryObserver, ({ onRetry }) =>
+      onRetry({ provider, error, attempt, budget, delay, at })
+    )
+    const together = turn !== undefined && waitsForAll(error)
+    return together ? Effect.zipRight(gate.closeUntil(turn, at + Duration.toMillis(delay)), told) : told
+  }
 
   /** A known-good key that was refused to the end of its retries is counted, and one day forgotten. */
-  const settle = (log: Log, error: ProviderError.ProviderError) =>
+  const settle = (log: CallLog, error: ProviderError.ProviderError) =>
     error._tag === "AuthRejected" && error.knownGood && log.key?._tag === "Key"
-      ? credential.exhausted(log.key)
+      ? credential.exhausted(log.key, log.began)
       : Effect.void
 
   return { run }
 }
 
-/** What one call has done so far. */
-class Log {
-  attempts = 0
-  history: ReadonlyArray<ProviderError.Attempt> = []
-  key: Credential.Key | Credential.NoKey | undefined
-
-  sent(key: Credential.Key | Credential.NoKey): void {
-    this.attempts += 1
-    this.key = key
-  }
-
-  failed<E extends ProviderError.ProviderError>(error: E): E {
-    if (error._tag === "AuthMissing" && error.status === undefined) return this.told(error)
-    const { requestId, status } = error
-    this.history = [...this.history, { status, reason: ProviderError.word(error), requestId }]
-    return this.told(error)
-  }
-
-  waits(wait: Duration.Duration): void {
-    const last = this.history.at(-1)
-    if (last !== undefined) this.history = [...this.history.slice(0, -1), { ...last, wait }]
-  }
-
-  private told<E extends ProviderError.ProviderError>(error: E): E {
-    return ProviderError.withFacts(error, { attempts: this.attempts, history: this.history })
-  }
+/** A call's place in the line, and the turn of its present attempt. */
+class Place {
+  turn: Gate.Turn | undefined
+  constructor(readonly ticket: Gate.Ticket) {}
 }
+
+/** What tells every call with this key to wait: the server's own word, or a good key refused, which is a sign of load. */
+const waitsForAll = (error: ProviderError.ProviderError): boolean =>
+  error._tag === "AuthRejected" ? error.knownGood : error._tag === "Transient" && error.retryAfter !== undefined
+
+const plainHttp = "baseUrl is plain http to another machine, where anyone on the way can read the key; use https"
 
 /** Each attempt has a scope of its own, closed when it fails; what succeeds lives as long as the caller's. */
 const keepOnSuccess = <A, E, R>(self: Effect.Effect<A, E, R | Scope.Scope>) =>
@@ -218,40 +208,3 @@ const keepOnSuccess = <A, E, R>(self: Effect.Effect<A, E, R | Scope.Scope>) =>
       )
     )
   )
-
-/**
- * The request ends with the scope. The client's own span is off: it would carry every header of the answer, in which a
- * server may echo the key, and it does not know that `api-key` is a secret.
- */
-const quiet = (client: HttpClient.HttpClient) =>
-  HttpClient.withScope(HttpClient.withTracerDisabledWhen(client, () => true))
-
-/** `fetch` strips `Authorization` on the way to another origin, but neither `x-api-key` nor `api-key`. */
-const withoutRedirects = <A, E, R>(self: Effect.Effect<A, E, R>) =>
-  Effect.contextWithEffect((context: Context.Context<never>) => {
-    const init = Context.getOption(context, FetchHttpClient.RequestInit)
-    const given = init._tag === "Some" ? init.value : {}
-    return Effect.provideService(self, FetchHttpClient.RequestInit, { ...given, redirect: "manual" })
-  })
-
-const noHeaders = (provider: string): ProviderError.ProviderError =>
-  new ProviderError.Transient({
-    ...ProviderError.nothingSent(provider),
-    reason: "TimedOut",
-    detail: "no answer came in time"
-  })
-
-const unreachable = (
-  provider: string,
-  error: HttpClientError.HttpClientError,
-  key: Credential.Key | Credential.NoKey
-): ProviderError.ProviderError => {
-  const code = ResponseBody.codeOf(error)
-  const said = error.cause instanceof Error ? error.cause.message : undefined
-  const detail = said === undefined ? undefined : key._tag === "Key" ? key.scrub(said) : Credential.scrubShapes(said)
-  const facts = { ...ProviderError.nothingSent(provider), code, detail: detail?.slice(0, 800) }
-  if (error._tag === "RequestError" && error.reason !== "Transport") {
-    return new ProviderError.InvalidRequest({ ...facts, reason: "BadRequest" })
-  }
-  return new ProviderError.Transient({ ...facts, reason: /TIMEOUT|TIMEDOUT/.test(code) ? "TimedOut" : "Unreachable" })
-}

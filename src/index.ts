@@ -4,6 +4,7 @@
 export * as Chat from "./Chat.js"
 export * as Credential from "./Credential.js"
 export * as Explain from "./Explain.js"
+export * as KnownGood from "./KnownGood.js"
 export * as Protocol from "./Protocol.js"
 export * as Provider from "./Provider.js"
 export * as ProviderError from "./ProviderError.js"

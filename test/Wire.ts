@@ -53,6 +53,7 @@ export interface Setup {
   readonly key?: string | undefined
   readonly policy?: RetryPolicy.RetryPolicy
   readonly timeouts?: Provider.Options["timeouts"]
+  readonly coolDown?: boolean
 }
 
 /** A MiMo at a scripted gateway, on the test clock, with chance fixed to the middle of its range. */
@@ -63,7 +64,8 @@ export const mimo = (script: Gateway.Script, setup: Setup = {}) => {
       apiKey: key === undefined ? undefined : Redacted.make(key),
       region: "sgp",
       policy: setup.policy,
-      timeouts: setup.timeouts
+      timeouts: setup.timeouts,
+      coolDown: setup.coolDown
     }),
     Gateway.layer(script)
   ).pipe(Layer.provideMerge(Layer.setRandom(Random.fixed([halfway]))))

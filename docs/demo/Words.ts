@@ -70,7 +70,7 @@ const en: Words = {
     },
     burst: {
       title: "8 calls at once",
-      intro: "Twice as many as the gateway takes. It refuses the rest with 401, and they come again."
+      intro: "Twice as many as the gateway takes. After its complaints, calls with one key go a few at a time."
     }
   },
   talk: [
@@ -170,7 +170,7 @@ const zh: Words = {
     },
     burst: {
       title: "8 个调用同时到达",
-      intro: "数量是网关容量的两倍。网关以 401 拒绝多出的调用，这些调用会自动重试。"
+      intro: "数量是网关容量的两倍。网关拒绝过之后，使用同一密钥的调用会分批进行。"
     }
   },
   talk: [

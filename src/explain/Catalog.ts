@@ -32,6 +32,8 @@ export interface Catalog {
   readonly InvalidResponse: Say<ProviderError.InvalidResponse>
   /** How many requests were made. Only called for two or more: one request is no retry. */
   readonly tried: (requests: number) => string
+  /** The look of the key says that it belongs to other hosts than the one it was sent to. */
+  readonly keyForOtherHost: (hosts: ReadonlyArray<string>) => string
   /** The server's own words. */
   readonly said: (detail: string) => string
   /** The answer had begun when it broke off. */
@@ -42,6 +44,9 @@ export interface Catalog {
   readonly retrying: (notice: RetryNotice, seconds: number) => string
   /** Why it is retried, in half a sentence. */
   readonly because: (error: ProviderError.ProviderError) => string
+  /** What stands between two sentences, and between a retry and its reason. */
+  readonly space: string
+  readonly colon: string
   /** What to do while a retry is under way: nothing. */
   readonly meanwhile: string
 }

@@ -144,8 +144,9 @@ export const en: Catalog = {
     detail: `What came back is not an answer of ${provider}${http(status)}${contentType === undefined ? "" : `; its type is ${contentType}`}.`,
     action: "Check the base URL, and whether a proxy or a login page stands in between."
   }),
+  keyForOtherHost: (hosts) => `By its look, the key belongs to ${hosts.join(", ")}.`,
   tried: (requests) => `${requests} requests were made.`,
-  said: (detail) => `It said: “${detail}”`,
+  said: (detail) => `It said: “${detail}”.`,
   brokeOff: "Part of the answer had already arrived, so the call was not repeated.",
   waitFor: (seconds) => `Try again in ${time(seconds)}.`,
   retrying: ({ attempt, budget }, seconds) =>
@@ -160,6 +161,8 @@ export const en: Catalog = {
         return `the call failed${http(error.status)}`
     }
   },
+  space: " ",
+  colon: ": ",
   meanwhile: "Nothing to do; the call goes on by itself."
 }
 

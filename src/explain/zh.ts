@@ -141,8 +141,9 @@ export const zh: Catalog = {
     detail: `返回的内容不是 ${provider} 的回答${http(status)}${contentType === undefined ? "" : `，其类型为 ${contentType}`}。`,
     action: "请检查 base URL，以及中间是否有代理或登录页面。"
   }),
+  keyForOtherHost: (hosts) => `从密钥的形式看，它属于 ${hosts.join("、")}。`,
   tried: (requests) => `共发送了 ${requests} 次请求。`,
-  said: (detail) => `服务端说明：“${detail}”`,
+  said: (detail) => `服务端说明：“${detail}”。`,
   brokeOff: "部分回答已经到达，因此没有重复该请求。",
   waitFor: (seconds) => `请在 ${time(seconds)}后重试。`,
   retrying: ({ attempt, budget }, seconds) =>
@@ -157,6 +158,8 @@ export const zh: Catalog = {
         return `调用失败${http(error.status)}`
     }
   },
+  space: "",
+  colon: "：",
   meanwhile: "无需操作，调用会自动继续。"
 }
 

@@ -153,7 +153,7 @@ interface Block {
 const decoder = (): Protocol.Decoder & {
   readonly body: (message: Fields, raw: string, events: Array<Chat.Event>) => Protocol.Step
 } => {
-  const calls = ToolCalls.make()
+  const calls = ToolCalls.make(() => answerId)
   const blocks: Array<Block> = []
   const byIndex = new Map<unknown, Block>()
   let begun = false
@@ -241,7 +241,7 @@ const decoder = (): Protocol.Decoder & {
   const finish = (events: Array<Chat.Event>): Protocol.Step => {
     if (!begun) return Fault.malformed("the answer has no message")
     const why = finishReason(reason, calls.size() > 0)
-    const whole = calls.finish(why, answerId)
+    const whole = calls.finish(why)
     if (Fault.isFault(whole)) return whole
     events.push(...whole, {
       _tag: "Finish",

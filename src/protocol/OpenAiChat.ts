@@ -167,7 +167,7 @@ interface Answer extends Protocol.Decoder {
 }
 
 const decoder = (dialect: Protocol.Dialect): Answer => {
-  const calls = ToolCalls.make()
+  const calls = ToolCalls.make(() => answerId)
   const think = dialect.thinkTags === true ? ThinkTags.make() : undefined
   let begun = false
   let answerId: string | undefined
@@ -225,6 +225,8 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
   }
 
   const take: Answer["take"] = (chunk, raw, events, part) => {
+    if (answerId === undefined) answerId = Json.nonEmpty(chunk["id"])
+    if (model === undefined) model = Json.nonEmpty(chunk["model"])
     const choices = chunk["choices"]
     const choice = Array.isArray(choices) ? Json.record(choices.find(isFirst)) : undefined
     if (choice !== undefined) {
@@ -235,8 +237,6 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
       const word = choice["finish_reason"]
       if (typeof word === "string" && word !== "") reason = word
     }
-    if (answerId === undefined) answerId = Json.nonEmpty(chunk["id"])
-    if (model === undefined) model = Json.nonEmpty(chunk["model"])
     const counts = chunk["usage"] ?? choice?.["usage"] ?? Json.record(chunk["x_groq"])?.["usage"]
     if (counts !== undefined && counts !== null) usage = decodeUsage(counts) ?? usage
     // OpenRouter reports an error beside the choices, so it is looked at last (recorded).
@@ -246,9 +246,9 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
   const finish = (events: Array<Chat.Event>): Protocol.Step => {
     think?.end(events)
     if (!begun) return Fault.malformed("the answer has no choice")
-    if (reason !== undefined && brokenOff.has(reason)) return { _tag: "Overloaded", code: reason }
+    if (reason !== undefined && brokenOff.has(reason)) return { _tag: "BrokenOff", code: reason }
     const why = finishReason(reason, calls.size() > 0)
-    const whole = calls.finish(why, answerId)
+    const whole = calls.finish(why)
     if (Fault.isFault(whole)) return whole
     events.push(...whole, {
       _tag: "Finish",
@@ -333,8 +333,8 @@ const failed = (chunk: Fields): boolean => {
   return typeof code === "number" && code !== 0
 }
 
-/** Finish reasons that are no finish. DeepSeek API docs, `finish_reason`; GLM API docs, `finish_reason`. */
-const brokenOff = new Set(["insufficient_system_resource", "network_error"])
+/** Finish reasons that are no finish: DeepSeek's, GLM's, and Mistral's and OpenRouter's, by their API docs. */
+const brokenOff = new Set(["insufficient_system_resource", "network_error", "error"])
 
 const finishReasons: { readonly [word: string]: Chat.FinishReason } = {
   stop: "stop",
@@ -343,6 +343,8 @@ const finishReasons: { readonly [word: string]: Chat.FinishReason } = {
   length: "length",
   max_tokens: "length",
   model_length: "length",
+  // MiMo stops a model that repeats itself, in the middle of whatever it was at.
+  repetition_truncation: "length",
   tool_calls: "tool-calls",
   function_call: "tool-calls",
   content_filter: "content-filter",

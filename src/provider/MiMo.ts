@@ -25,6 +25,17 @@ const hosts: { readonly [region in Region]: string } = {
   payg: "https://api.xiaomimimo.com/v1"
 }
 
+const hostOf = (region: Region): string => new URL(hosts[region]).hostname
+
+/** Prefixes of clusters: reported by users. */
+const keyHosts: ReadonlyArray<Provider.KeyHosts> = [
+  { prefix: "tp-c", hosts: [hostOf("cn")] },
+  { prefix: "tp-s", hosts: [hostOf("sgp")] },
+  { prefix: "tp-e", hosts: [hostOf("ams")] },
+  { prefix: "tp-", hosts: [hostOf("cn"), hostOf("sgp"), hostOf("ams")] },
+  { prefix: "sk-", hosts: [hostOf("payg")] }
+]
+
 export const { layer, layerConfig, make } = Provider.preset<Own>(({ region = "payg" }) => ({
   id: "mimo",
   protocol: OpenAiChat,
@@ -32,6 +43,7 @@ export const { layer, layerConfig, make } = Provider.preset<Own>(({ region = "pa
   variable: "MIMO_API_KEY",
   scheme: Credential.header("api-key"),
   keyRequired: true,
+  keyHosts,
   model: "mimo-v2.5-pro",
   dialect: {
     maxTokens: "max_completion_tokens",

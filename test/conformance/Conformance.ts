@@ -23,7 +23,8 @@ const protocols = { "openai-chat": OpenAiChat, "anthropic-messages": AnthropicMe
 /** All that does not match, nothing if the recording is read as it must be. */
 export const check = (recording: Recording, bytes: Uint8Array): ReadonlyArray<Mismatch> => {
   const raw = new TextDecoder().decode(bytes)
-  if (isStream(recording)) return cuts(bytes).flatMap(([cut, chunks]) => checkRead(recording, cut, stream(recording, chunks), raw))
+  if (isStream(recording))
+    return cuts(bytes).flatMap(([cut, chunks]) => checkRead(recording, cut, stream(recording, chunks), raw))
   if (recording.status >= 400) return checkRefusal(recording, recording.status, raw)
   const read = whole(recording, raw)
   return Fault.isFault(read.step) && recording.kind !== "response"
@@ -32,7 +33,8 @@ export const check = (recording: Recording, bytes: Uint8Array): ReadonlyArray<Mi
 }
 
 const isStream = (recording: Recording): boolean =>
-  recording.kind === "stream" || (recording.status < 300 && /event-stream/.test(recording.headers["content-type"] ?? ""))
+  recording.kind === "stream" ||
+  (recording.status < 300 && /event-stream/.test(recording.headers["content-type"] ?? ""))
 
 /** Whole, at every 7th byte, and byte by byte where that is affordable. */
 const cuts = (bytes: Uint8Array): ReadonlyArray<readonly [string, ReadonlyArray<Uint8Array>]> => [
@@ -64,12 +66,17 @@ const checkRead = (recording: Recording, cut: string, read: Read, raw: string): 
   const expected = recording.expected ?? { error: Fault.isFault(read.step) ? {} : null }
   const found: Array<Mismatch> = []
   const compare = (field: string, expected: unknown, actual: unknown) => {
-    if (JSON.stringify(expected) !== JSON.stringify(actual)) found.push({ id: recording.id, cut, field, expected, actual })
+    if (JSON.stringify(expected) !== JSON.stringify(actual))
+      found.push({ id: recording.id, cut, field, expected, actual })
   }
   const finish = read.events.find((event) => event._tag === "Finish")
   compare("text", expected.text ?? "", joined(read.events, "TextDelta"))
   compare("reasoning", expected.reasoning ?? "", joined(read.events, "ReasoningDelta"))
-  compare("toolCalls", (expected.toolCalls ?? []).flatMap(parsedCall), read.events.flatMap((event) => takenCall(event, expected)))
+  compare(
+    "toolCalls",
+    (expected.toolCalls ?? []).flatMap(parsedCall),
+    read.events.flatMap((event) => takenCall(event, expected))
+  )
   if (expected.error === undefined || expected.error === null) {
     compare("outcome", "done", Fault.isFault(read.step) ? read.step : read.step)
     compare("finishReason", expected.finishReason ?? "", finish?.rawReason)
@@ -81,7 +88,8 @@ const checkRead = (recording: Recording, cut: string, read: Read, raw: string): 
     compare("outcome", "Refused", fault?._tag)
     if (fault?._tag === "Refused") return [...found, ...checkRefusal(recording, recording.status, fault.body)]
   }
-  if (expected.inlineThink !== undefined && cut !== "every byte") found.push(...checkThink(recording, cut, raw, expected.inlineThink))
+  if (expected.inlineThink !== undefined && cut !== "every byte")
+    found.push(...checkThink(recording, cut, raw, expected.inlineThink))
   return found
 }
 
@@ -108,6 +116,7 @@ const checkRefusal = (recording: Recording, status: number, body: string): Reado
     _tag: "Key",
     fingerprint: "00000000",
     authorize: () => (request) => request,
+    startsWith: () => false,
     scrub: (text) => text
   }
   const error = Classify.classify(raw, { source: "KEY", key, knownGood: false, emitted: false })

@@ -19,7 +19,11 @@ export interface Recording {
 export interface Expected {
   readonly text?: string
   readonly reasoning?: string
-  readonly toolCalls?: ReadonlyArray<{ readonly id: string | null; readonly name: string; readonly argumentsJson: string }>
+  readonly toolCalls?: ReadonlyArray<{
+    readonly id: string | null
+    readonly name: string
+    readonly argumentsJson: string
+  }>
   readonly finishReason?: string | null
   readonly usage?: Usage | null
   readonly error?: { readonly message?: string | null } | null
@@ -42,7 +46,8 @@ export interface Usage {
 export const load = (folder: string): ReadonlyArray<Recording> => {
   const byId = new Map<string, Recording>()
   for (const recording of list(join(folder, "errors.json"))) byId.set(recording.id, recording)
-  for (const recording of list(join(folder, "manifest.json"))) byId.set(recording.id, { ...byId.get(recording.id), ...recording })
+  for (const recording of list(join(folder, "manifest.json")))
+    byId.set(recording.id, { ...byId.get(recording.id), ...recording })
   return [...byId.values()]
 }
 

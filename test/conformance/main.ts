@@ -18,7 +18,9 @@ for (const recording of Recording.load(folder)) {
   if (mismatches.length === 0) passed += 1
   else failed += 1
   if (values.json) console.log(JSON.stringify({ id: recording.id, passed: mismatches.length === 0, mismatches }))
-  else for (const { actual, cut, expected, field, id } of mismatches) console.log(`${id} (${cut}) ${field}: expected ${short(expected)}, got ${short(actual)}`)
+  else
+    for (const { actual, cut, expected, field, id } of mismatches)
+      console.log(`${id} (${cut}) ${field}: expected ${short(expected)}, got ${short(actual)}`)
 }
 console.log(`${passed} passed, ${failed} failed`)
 process.exit(failed === 0 ? 0 : 1)

@@ -1,0 +1,36 @@
+/**
+ * What one call has done so far: the requests it made, how they ended, and the waits between them.
+ */
+import type * as Duration from "effect/Duration"
+import type * as Credential from "./Credential.js"
+import * as ProviderError from "./ProviderError.js"
+
+export class CallLog {
+  attempts = 0
+  /** The key of the last request. */
+  key: Credential.Key | Credential.NoKey | undefined
+  private history: ReadonlyArray<ProviderError.Attempt> = []
+
+  /** @param began Milliseconds since the epoch. */
+  constructor(readonly began: number) {}
+
+  sent(key: Credential.Key | Credential.NoKey): void {
+    this.attempts += 1
+    this.key = key
+  }
+
+  /** The error, told of the whole call. */
+  failed<E extends ProviderError.ProviderError>(error: E): E {
+    // Whether this error is a request's: some come before anything is sent.
+    if (this.history.length < this.attempts) {
+      const { requestId, status } = error
+      this.history = [...this.history, { status, reason: ProviderError.word(error), requestId }]
+    }
+    return ProviderError.withFacts(error, { attempts: this.attempts, history: this.history })
+  }
+
+  waits(wait: Duration.Duration): void {
+    const last = this.history.at(-1)
+    if (last !== undefined) this.history = [...this.history.slice(0, -1), { ...last, wait }]
+  }
+}

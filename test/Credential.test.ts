@@ -1,0 +1,382 @@
+/** A provider's key: how it is read, what is remembered of it, and that nothing of it gets out. */
+import { createHash } from "node:crypto"
+import { inspect } from "node:util"
+import { HttpClientRequest } from "@effect/platform"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Queue, Redacted, Ref, Stream } from "effect"
+import * as FastCheck from "effect/FastCheck"
+import * as Credential from "../src/Credential.js"
+import { plantedKey } from "./Wire.js"
+
+const source = "MIMO_API_KEY"
+
+const make = (apiKey: string) => Credential.make({ apiKey: Redacted.make(apiKey), source })
+
+/** A credential whose key can be changed, as a key that rotates. */
+const rotating = (first: string) =>
+  Effect.gen(function* () {
+    const present = yield* Ref.make(first)
+    const credential = yield* Credential.make({ apiKey: Effect.map(Ref.get(present), Redacted.make), source })
+    return { credential, change: (next: string) => Ref.set(present, next) }
+  })
+
+/** The present key, which there must be. */
+const keyOf = (credential: Credential.Credential): Effect.Effect<Credential.Key> =>
+  Effect.flatMap(credential.read, (key) =>
+    key._tag === "Key" ? Effect.succeed(key) : Effect.dieMessage(`no key: ${key.problem}`)
+  )
+
+const isKnownGood = (credential: Credential.Credential) => Ref.get(credential.knownGood)
+
+const request = HttpClientRequest.get("https://gateway.test/v1/models")
+
+describe("reading", () => {
+  it.effect("a key is sent without the white space around it", () =>
+    Effect.gen(function* () {
+      const key = yield* keyOf(yield* make(`\n  ${plantedKey}\t\r\n`))
+      expect(key.authorize(Credential.bearer)(request).headers["authorization"]).toBe(`Bearer ${plantedKey}`)
+    })
+  )
+
+  for (const [title, apiKey, problem] of [
+    ["an empty key is blank", "", "Blank"],
+    ["white space is blank", " \n\t ", "Blank"],
+    ["a no-break space is blank", "\u00a0", "Blank"],
+    ["a line break inside cannot be sent", "sk-abc\ndef", "Unsendable"],
+    ["a space inside cannot be sent", "sk-abc def", "Unsendable"],
+    ["an ellipsis, as a page shows a key cut short, cannot be sent", "sk-abc…xyz", "Unsendable"],
+    ["letters of another script cannot be sent", "sk-ключ", "Unsendable"],
+    ["a control character cannot be sent", "sk-\u0000abc", "Unsendable"]
+  ] as const) {
+    it.effect(title, () =>
+      Effect.gen(function* () {
+        const credential = yield* make(apiKey)
+        expect(yield* credential.read).toEqual({ _tag: "NoKey", problem })
+        expect(yield* credential.fingerprint).toBeUndefined()
+      })
+    )
+  }
+
+  it.effect("no key is absent", () =>
+    Effect.gen(function* () {
+      const credential = yield* Credential.make({ source })
+      expect(yield* credential.read).toEqual({ _tag: "NoKey", problem: "Absent" })
+      expect(yield* credential.fingerprint).toBeUndefined()
+      expect(credential.source).toBe(source)
+    })
+  )
+
+  it.effect("an effect that fails is unreadable, and is asked again the next time", () =>
+    Effect.gen(function* () {
+      const broken = yield* Ref.make(true)
+      const apiKey = Effect.flatMap(Ref.get(broken), (broken) =>
+        broken ? Effect.fail("the vault is sealed") : Effect.succeed(Redacted.make(plantedKey))
+      )
+      const credential = yield* Credential.make({ apiKey, source })
+      expect(yield* credential.read).toEqual({ _tag: "NoKey", problem: "Unreadable" })
+      yield* Ref.set(broken, false)
+      expect(yield* credential.read).toMatchObject({ _tag: "Key" })
+    })
+  )
+
+  it.effect("an effect is run for every read (O14, O15)", () =>
+    Effect.gen(function* () {
+      const reads = yield* Ref.make(0)
+      const apiKey = Effect.map(
+        Ref.updateAndGet(reads, (n) => n + 1),
+        (n) => Redacted.make(`key-number-${n}`)
+      )
+      const credential = yield* Credential.make({ apiKey, source })
+      for (const n of [1, 2, 3]) {
+        const key = yield* keyOf(credential)
+        expect(key.authorize(Credential.header("api-key"))(request).headers["api-key"]).toBe(`key-number-${n}`)
+      }
+    })
+  )
+})
+
+describe("authorizing", () => {
+  it.effect("Bearer, or a header of a name (O9)", () =>
+    Effect.gen(function* () {
+      const key = yield* keyOf(yield* make(plantedKey))
+      expect({ ...key.authorize(Credential.bearer)(request).headers }).toEqual({
+        authorization: `Bearer ${plantedKey}`
+      })
+      expect({ ...key.authorize(Credential.header("x-api-key"))(request).headers }).toEqual({ "x-api-key": plantedKey })
+    })
+  )
+})
+
+describe("the fingerprint", () => {
+  it.effect.prop(
+    "is the first 8 hex digits of the key's SHA-256",
+    [FastCheck.stringMatching(/^[\x21-\x7e]{1,80}$/)],
+    ([secret]) =>
+      Effect.gen(function* () {
+        const credential = yield* make(secret)
+        const expected = createHash("sha256").update(secret).digest("hex").slice(0, 8)
+        expect(yield* credential.fingerprint).toBe(expected)
+        expect((yield* keyOf(credential)).fingerprint).toBe(expected)
+      })
+  )
+
+  it.effect("is that of the present key", () =>
+    Effect.gen(function* () {
+      const { change, credential } = yield* rotating("first-key")
+      const first = yield* credential.fingerprint
+      yield* change("second-key")
+      expect(yield* credential.fingerprint).not.toBe(first)
+    })
+  )
+})
+
+describe("the flag", () => {
+  it.effect("is false until the key is accepted, and true from then on", () =>
+    Effect.gen(function* () {
+      const credential = yield* make(plantedKey)
+      expect(yield* isKnownGood(credential)).toBe(false)
+      yield* credential.accepted(yield* keyOf(credential))
+      expect(yield* isKnownGood(credential)).toBe(true)
+      yield* keyOf(credential)
+      expect(yield* isKnownGood(credential)).toBe(true)
+    })
+  )
+
+  it.effect("starts again at false when the key has changed", () =>
+    Effect.gen(function* () {
+      const { change, credential } = yield* rotating("first-key")
+      yield* credential.accepted(yield* keyOf(credential))
+      yield* change("second-key")
+      yield* credential.read
+      expect(yield* isKnownGood(credential)).toBe(false)
+      yield* change("first-key")
+      yield* credential.read
+      expect(yield* isKnownGood(credential)).toBe(false)
+    })
+  )
+
+  it.effect("starts again at false when the key has become none", () =>
+    Effect.gen(function* () {
+      const { change, credential } = yield* rotating("first-key")
+      yield* credential.accepted(yield* keyOf(credential))
+      yield* change("")
+      expect(yield* credential.read).toMatchObject({ problem: "Blank" })
+      expect(yield* isKnownGood(credential)).toBe(false)
+    })
+  )
+
+  it.effect("stays when the key could not be read once and is the same afterwards", () =>
+    Effect.gen(function* () {
+      const broken = yield* Ref.make(false)
+      const apiKey = Effect.flatMap(Ref.get(broken), (broken) =>
+        broken ? Effect.fail("sealed") : Effect.succeed(Redacted.make(plantedKey))
+      )
+      const credential = yield* Credential.make({ apiKey, source })
+      yield* credential.accepted(yield* keyOf(credential))
+      yield* Ref.set(broken, true)
+      yield* credential.read
+      yield* Ref.set(broken, false)
+      yield* credential.read
+      expect(yield* isKnownGood(credential)).toBe(true)
+    })
+  )
+
+  it.effect("an answer to the old key says nothing about the new one (O99)", () =>
+    Effect.gen(function* () {
+      const { change, credential } = yield* rotating("first-key")
+      const old = yield* keyOf(credential)
+      yield* change("second-key")
+      const present = yield* keyOf(credential)
+      yield* credential.accepted(old)
+      expect(yield* isKnownGood(credential)).toBe(false)
+      yield* credential.accepted(present)
+      for (let call = 0; call < 3; call++) yield* credential.exhausted(old, call)
+      expect(yield* isKnownGood(credential)).toBe(true)
+    })
+  )
+
+  it.effect("is false after 3 exhausted calls in a row, not after 2", () =>
+    Effect.gen(function* () {
+      const credential = yield* make(plantedKey)
+      const key = yield* keyOf(credential)
+      yield* credential.accepted(key)
+      yield* credential.exhausted(key, 0)
+      yield* credential.exhausted(key, 0)
+      expect(yield* isKnownGood(credential)).toBe(true)
+      yield* credential.exhausted(key, 0)
+      expect(yield* isKnownGood(credential)).toBe(false)
+    })
+  )
+
+  it.effect("one success between them begins the count anew", () =>
+    Effect.gen(function* () {
+      const credential = yield* make(plantedKey)
+      const key = yield* keyOf(credential)
+      yield* credential.accepted(key)
+      for (let round = 0; round < 4; round++) {
+        yield* credential.accepted(key)
+        yield* credential.exhausted(key, 0)
+        yield* credential.exhausted(key, 0)
+        expect(yield* isKnownGood(credential)).toBe(true)
+      }
+    })
+  )
+
+  it.effect("one success after them makes it true again", () =>
+    Effect.gen(function* () {
+      const credential = yield* make(plantedKey)
+      const key = yield* keyOf(credential)
+      for (let call = 0; call < 3; call++) yield* credential.exhausted(key, call)
+      yield* credential.accepted(key)
+      expect(yield* isKnownGood(credential)).toBe(true)
+    })
+  )
+
+  it.scoped("can be followed: a change is told once, and no change is not told", () =>
+    Effect.gen(function* () {
+      const { change, credential } = yield* rotating("first-key")
+      const key = yield* keyOf(credential)
+      const told = yield* Queue.unbounded<boolean>()
+      yield* Effect.forkScoped(Stream.runForEach(credential.knownGood.changes, (good) => Queue.offer(told, good)))
+      expect(yield* Queue.take(told)).toBe(false)
+      yield* credential.accepted(key)
+      yield* credential.accepted(key)
+      yield* credential.read
+      yield* change("second-key")
+      yield* credential.read
+      expect([yield* Queue.take(told), yield* Queue.take(told)]).toEqual([true, false])
+      expect(yield* Queue.size(told)).toBe(0)
+    })
+  )
+})
+
+describe("the host", () => {
+  it.effect("that uses a credential first owns it", () =>
+    Effect.gen(function* () {
+      const credential = yield* make(plantedKey)
+      expect(yield* credential.bind("https://a.test")).toBe("https://a.test")
+      expect(yield* credential.bind("https://b.test")).toBe("https://a.test")
+      expect(yield* credential.bind("https://a.test")).toBe("https://a.test")
+    })
+  )
+
+  it.effect("of one credential is not that of another", () =>
+    Effect.gen(function* () {
+      yield* (yield* make(plantedKey)).bind("https://a.test")
+      expect(yield* (yield* make(plantedKey)).bind("https://b.test")).toBe("https://b.test")
+    })
+  )
+})
+
+describe("the key stays inside", () => {
+  it.effect("no way to print a credential or a key shows it", () =>
+    Effect.gen(function* () {
+      const credential = yield* make(plantedKey)
+      const key = yield* keyOf(credential)
+      for (const value of [credential, key]) {
+        const printed = [JSON.stringify(value), String(value), inspect(value, { depth: 9, showHidden: true })]
+        expect(printed.join("\n")).not.toContain(plantedKey.slice(0, 8))
+      }
+    })
+  )
+})
+
+describe("scrubbing", () => {
+  /** What a server may write, with the key taken out. */
+  const scrub = (text: string, secret = plantedKey) =>
+    Effect.map(Effect.flatMap(make(secret), keyOf), (key) => key.scrub(text))
+
+  for (const [title, text, expected] of [
+    ["the whole key", `bad key ${plantedKey}.`, "bad key [redacted]."],
+    ["the key twice", `${plantedKey} ${plantedKey}`, "[redacted] [redacted]"],
+    ["the key in capitals", `bad key ${plantedKey.toUpperCase()}.`, "bad key [redacted]."],
+    ["the key in small letters", `bad key ${plantedKey.toLowerCase()}.`, "bad key [redacted]."],
+    ["its beginning", `it starts with ${plantedKey.slice(0, 12)}…`, "it starts with [redacted]…"],
+    ["its end", `it ends with ...${plantedKey.slice(-8)}`, "it ends with ...[redacted]"],
+    ["a piece of 8 from its middle", `saw <${plantedKey.slice(10, 18)}>`, "saw <[redacted]>"],
+    ["the key in a URL", `https://h.test/?key=${plantedKey}&x=1`, "https://h.test/?key=[redacted]&x=1"],
+    ["the key inside a word", `xx${plantedKey}yy`, "xx[redacted]yy"],
+    ["the tail that DeepSeek shows", "Your api key: ****abcd is invalid", "Your api key: [redacted] is invalid"],
+    [
+      "head and tail, as OpenAI shows them",
+      "Incorrect API key provided: sk-abc***xyz.",
+      "Incorrect API key provided: [redacted]"
+    ],
+    [
+      "the head that xAI shows",
+      "Incorrect API key provided: xa***. You",
+      "Incorrect API key provided: [redacted]. You"
+    ],
+    ["stars alone", "key ******** refused", "key [redacted] refused"],
+    ["another key", "sk-proj-1234567890 and tp-abcdef123456", "[redacted] and [redacted]"],
+    ["a bearer token, whoever's it is", "authorization: Bearer abcdef0123456789==", "authorization: Bearer [redacted]"],
+    ["7 characters of the key are left", `saw <${plantedKey.slice(10, 17)}>`, `saw <${plantedKey.slice(10, 17)}>`],
+    ["ordinary words are left", "The model `x` does not exist: 2 * 3 ** 4", "The model `x` does not exist: 2 * 3 ** 4"],
+    ["nothing", "", ""]
+  ] as const) {
+    it.effect(title, () =>
+      Effect.gen(function* () {
+        expect(yield* scrub(text)).toBe(expected)
+      })
+    )
+  }
+
+  it("what only looks like a key is taken out without one", () => {
+    expect(Credential.scrub({ _tag: "NoKey", problem: "Absent" })("Bearer abcdef012345 sk-12345678 ****1234")).toBe(
+      "Bearer [redacted] [redacted] [redacted]"
+    )
+  })
+
+  it.effect("a key of fewer than 8 characters is taken out whole", () =>
+    Effect.gen(function* () {
+      expect(yield* scrub("the key a1B2c3 and a1B2c", "a1B2c3")).toBe("the key [redacted] and a1B2c")
+    })
+  )
+
+  it.effect("a letter that grows in lower case does not shift what is taken out", () =>
+    Effect.gen(function* () {
+      // "İ" is one character, and two in lower case.
+      const secret = "0f8a6c2e9b174d53"
+      expect(yield* scrub(`${"İ".repeat(20)} ${secret}`, secret)).toBe(`${"İ".repeat(20)} [redacted]`)
+    })
+  )
+
+  it("costs little even for a long text of one word, such as a picture in base64", () => {
+    const text = "a".repeat(60_000)
+    const start = performance.now()
+    expect(Credential.scrub({ _tag: "NoKey", problem: "Absent" })(text)).toBe(text)
+    // It takes a millisecond or so; where each letter is a new beginning, seconds.
+    expect(performance.now() - start).toBeLessThan(500)
+  })
+
+  const keys = FastCheck.stringMatching(/^[\x21-\x7e]{8,64}$/)
+  const echoes = FastCheck.constantFrom(
+    (key: string) => key,
+    (key: string) => key.toUpperCase(),
+    (key: string) => key.toLowerCase(),
+    (key: string) => key.slice(0, 8),
+    (key: string) => key.slice(-8),
+    (key: string) => key.slice(1),
+    (key: string) => key + key
+  )
+  const around = FastCheck.oneof(
+    FastCheck.string({ unit: "binary" }),
+    FastCheck.constantFrom("Bearer ", "sk-", "***", "[redacted]", "key=", "İ", "İİİİİİİİİ")
+  )
+
+  it.effect.prop(
+    "no 8 characters of the key survive, whatever the key and the text around it",
+    [keys, echoes, around, around, around],
+    ([secret, echo, before, between, after]) =>
+      Effect.gen(function* () {
+        const text = before + echo(secret) + between + echo(secret) + after
+        const scrubbed = (yield* scrub(text, secret)).toLowerCase()
+        // The mask itself is not the server's; a key that spells it is nobody's.
+        const rest = scrubbed.replaceAll("[redacted]", "\n")
+        for (let i = 0; i + 8 <= secret.length; i++) {
+          expect(rest).not.toContain(secret.slice(i, i + 8).toLowerCase())
+        }
+      }),
+    { fastCheck: { numRuns: 500 } }
+  )
+})

@@ -1,0 +1,222 @@
+/** The house: which file may import which, and what no file may do. Read from the sources as text. */
+import { readdirSync, readFileSync } from "node:fs"
+import { dirname, join } from "node:path/posix"
+import { describe, expect, it } from "@effect/vitest"
+
+/** A file imports only files of a lower rank, types included. Every file of `src` stands here. */
+const ranks: { readonly [file: string]: number } = {
+  BaseUrl: 0,
+  Chat: 0,
+  Fault: 0,
+  Gate: 0,
+  Json: 0,
+  KnownGood: 0,
+  ProviderError: 0,
+  Sse: 0,
+  "testing/Gateway": 0,
+
+  Credential: 1,
+  History: 1,
+  Output: 1,
+  Protocol: 1,
+  Refusal: 1,
+  RetryObserver: 1,
+  RetryPolicy: 1,
+  ThinkTags: 1,
+  ToolCalls: 1,
+  "testing/index": 1,
+
+  CallLog: 2,
+  Classify: 2,
+  ResponseBody: 2,
+  Service: 2,
+  Tool: 2,
+  "protocol/OpenAiChat": 2,
+  "protocol/AnthropicMessages": 2,
+  "explain/Catalog": 2,
+
+  Answer: 3,
+  Exchange: 3,
+  Fallback: 3,
+  "explain/en": 3,
+  "explain/zh": 3,
+
+  Endpoint: 4,
+  Explain: 4,
+  TransformClient: 4,
+
+  Transport: 5,
+
+  Provider: 6,
+
+  "provider/Anthropic": 7,
+  "provider/DeepSeek": 7,
+  "provider/MiMo": 7,
+  "provider/MiniMax": 7,
+  "provider/OpenAi": 7,
+  "provider/OpenAiCompatible": 7,
+
+  index: 8
+}
+
+interface Import {
+  readonly from: string
+  readonly typeOnly: boolean
+}
+
+interface Source {
+  /** Under `src`, without `.ts`. */
+  readonly name: string
+  readonly text: string
+  /** The text without its comments. */
+  readonly code: string
+  readonly imports: ReadonlyArray<Import>
+}
+
+const withoutComments = (text: string): string => text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "$1")
+
+/** `import … from`, `export … from`, `import "…"` and `import("…")`. */
+const importsOf = (code: string): ReadonlyArray<Import> => [
+  ...Array.from(
+    code.matchAll(/^(import|export)\s+(type\s)?[^"'`;]*?\bfrom\s+"([^"]+)"/gm),
+    ([, , type, from = ""]) => ({
+      from,
+      typeOnly: type !== undefined
+    })
+  ),
+  ...Array.from(code.matchAll(/\bimport\s*\(?\s*"([^"]+)"/g), ([, from = ""]) => ({ from, typeOnly: false }))
+]
+
+const sources: ReadonlyArray<Source> = readdirSync("src", { recursive: true, encoding: "utf8" })
+  .map((path) => path.replaceAll("\\", "/"))
+  .filter((path) => path.endsWith(".ts"))
+  .map((path) => {
+    const text = readFileSync(join("src", path), "utf8")
+    const code = withoutComments(text)
+    return { name: path.replace(/\.ts$/, ""), text, code, imports: importsOf(code) }
+  })
+
+/** The file of `src` that a relative import names. */
+const target = (source: Source, { from }: Import): string => join(dirname(source.name), from.replace(/\.js$/, ""))
+
+const relative = (source: Source): ReadonlyArray<Import> => source.imports.filter(({ from }) => from.startsWith("."))
+
+describe("the ranks", () => {
+  it("name every file of src, and no file that is not there", () => {
+    expect(sources.map((source) => source.name).sort()).toEqual(Object.keys(ranks).sort())
+  })
+
+  for (const source of sources) {
+    it(`${source.name} imports only files below it`, () => {
+      const rank = ranks[source.name] ?? -1
+      const notBelow = relative(source)
+        .map((imported) => target(source, imported))
+        .filter((name) => !((ranks[name] ?? Number.POSITIVE_INFINITY) < rank))
+      expect(notBelow).toEqual([])
+    })
+  }
+
+  it("are read from the imports: each form of them is seen", () => {
+    const code = [
+      'import * as A from "./A.js"',
+      'import type { B } from "./B.js"',
+      'import {\n  C\n} from "./C.js"',
+      'export * as D from "./D.js"',
+      'import "./E.js"',
+      'const f = await import("./F.js")'
+    ].join("\n")
+    expect(importsOf(code).map(({ from }) => from)).toEqual([
+      "./A.js",
+      "./B.js",
+      "./C.js",
+      "./D.js",
+      "./E.js",
+      "./F.js"
+    ])
+    expect(importsOf(code).map(({ typeOnly }) => typeOnly)).toEqual([false, true, false, false, false, false])
+    expect(sources.flatMap(relative).length).toBeGreaterThan(50)
+  })
+})
+
+describe("no file of src", () => {
+  const none = (pattern: RegExp, except: ReadonlyArray<string> = []) => {
+    const found = sources.filter((source) => !except.includes(source.name) && pattern.test(source.code))
+    expect(found.map((source) => source.name)).toEqual([])
+  }
+
+  for (const [title, pattern] of [
+    ["reads the machine's clock: that is Clock's", /\bDate\.now|new Date\(\)|\bperformance\.now/],
+    ["waits by itself: that is Clock's and Schedule's", /\bset(Timeout|Interval|Immediate)\b/],
+    ["throws dice: that is Random's", /\bMath\.random|\bcrypto\.(getRandomValues|randomUUID)/],
+    ["runs an effect: that is the program's", /\brun(Promise|Sync|Fork|Callback)\b/],
+    ["has an any", /\bas any\b|: any\b|<any>|\bany\[\]/],
+    ["reads the environment: that is Config's", /\bprocess\./],
+    ["logs to the console", /\bconsole\./],
+    ["leaves work for later", /\b(TODO|FIXME|XXX)\b/],
+    ["imports a module of Node's alone", /from "node:|\brequire\(/],
+    ["imports the whole of effect", /from "(effect|@effect\/platform)"/]
+  ] as const) {
+    it(title, () => none(pattern))
+  }
+
+  it("leaves work for later in a comment", () => {
+    expect(sources.filter(({ text }) => /\b(TODO|FIXME|XXX)\b/.test(text)).map(({ name }) => name)).toEqual([])
+  })
+
+  it("opens a secret, but Credential", () => {
+    none(/\bRedacted\.value\b|\bunsafe(Get)?Redacted/, ["Credential"])
+  })
+
+  it("is called for what it is to others", () => {
+    const vague = /(^|\/)(utils?|shared|commons?|helpers?|internals?|misc|lib)(\/|$)/i
+    expect(sources.map((source) => source.name).filter((name) => vague.test(name))).toEqual([])
+  })
+})
+
+describe("the pure core", () => {
+  const importers = (folder: string) => sources.filter((source) => source.name.startsWith(folder))
+
+  it("protocols know nothing of effect", () => {
+    expect(importers("protocol/").length).toBeGreaterThan(0)
+    for (const source of importers("protocol/")) {
+      expect(
+        source.imports.filter(({ from }) => /^(effect|@effect)(\/|$)/.test(from)),
+        source.name
+      ).toEqual([])
+    }
+  })
+
+  it("neither do the parser, its driver, and what reads bodies", () => {
+    for (const name of [
+      "Sse",
+      "Protocol",
+      "ToolCalls",
+      "ThinkTags",
+      "Json",
+      "Fault",
+      "BaseUrl",
+      "History",
+      "Refusal"
+    ]) {
+      const source = sources.find((source) => source.name === name)
+      expect(
+        source?.imports.filter(({ from }) => !from.startsWith(".")),
+        name
+      ).toEqual([])
+    }
+  })
+
+  it("catalogs import types and nothing else, so that one costs its words alone", () => {
+    expect(importers("explain/").length).toBeGreaterThan(0)
+    for (const source of importers("explain/")) {
+      expect(
+        source.imports.filter(({ typeOnly }) => !typeOnly),
+        source.name
+      ).toEqual([])
+    }
+  })
+
+  it("the scripted gateway imports nothing of the package, so that it cannot agree with it by mistake", () => {
+    expect(sources.filter(({ name }) => name === "testing/Gateway").flatMap(relative)).toEqual([])
+  })
+})
