@@ -49,7 +49,7 @@ export interface Key {
   readonly authorize: (scheme: Scheme) => (request: Request) => Request
   readonly startsWith: (prefix: string) => boolean
   /** Takes the key, and any piece of it of 8 characters or more, out of a text. */
-  readonly scrub: (text: string) => string
+  readonly redact: (text: string) => string
 }
 
 /** Why there is no key to send. */
@@ -159,12 +159,12 @@ const noMemory: KnownGood.Service = {
 
 const absent: NoKey = { _tag: "NoKey", problem: "Absent" }
 
-const keyOf = (options: Options): Effect.Effect<Redacted.Redacted, NoKey["problem"]> =>
-  options.apiKey === undefined
-    ? Effect.fail("Absent")
-    : Redacted.isRedacted(options.apiKey)
-      ? Effect.succeed(options.apiKey)
-      : Effect.mapError(options.apiKey, () => "Unreadable")
+const keyOf = ({ apiKey }: Options): Effect.Effect<Redacted.Redacted, NoKey["problem"]> => {
+  if (apiKey === undefined) return Effect.fail("Absent")
+  if (Redacted.isRedacted(apiKey)) return Effect.succeed(apiKey)
+  // A caller without types may give plain text. Run as an effect, it would end up in the defect's message.
+  return Effect.isEffect(apiKey) ? Effect.mapError(apiKey, () => "Unreadable") : Effect.fail("Unreadable")
+}
 
 /** A key, and how a store may recognise it at a host. */
 interface Opened extends Key {
@@ -183,29 +183,54 @@ const open = (secret: string): Opened | NoKey => {
     authorize: (scheme) => scheme(secret),
     startsWith: (prefix) => secret.startsWith(prefix),
     digest: (origin) => (salt) => hash(`${salt} ${origin} ${secret}`),
-    scrub: (text) => without(text, secret)
+    redact: (text) => redact(text, secret)
   }
 }
 
 /** Takes what looks like a key out of a text, and the key itself. */
-export const scrub = (key: Key | NoKey): ((text: string) => string) => (key._tag === "Key" ? key.scrub : scrubShapes)
+export const scrub =
+  (key: Key | NoKey): ((text: string) => string) =>
+  (text) =>
+    scrubShapes(key._tag === "Key" ? key.redact(text) : text)
 
 const gram = 8
 const mask = "[redacted]"
 
-/** Servers echo keys whole, cut short, or with stars in the middle; each of these is taken out. */
-const without = (text: string, secret: string): string => {
+/**
+ * Servers echo keys whole, cut short, with stars in the middle, and escaped for JSON or a URL; each of these is taken
+ * out.
+ */
+const redact = (text: string, secret: string): string => {
   const marked = new Uint8Array(text.length)
-  // Letter by letter: some capitals become two characters, and the places would shift.
-  const lower = text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
-  const key = secret.toLowerCase()
+  const { plain, starts } = unescaped(text)
+  const key = lower(secret)
   const width = Math.min(gram, key.length)
   const grams = new Set<string>()
   for (let i = 0; i + width <= key.length; i++) grams.add(key.slice(i, i + width))
-  for (let i = 0; i + width <= lower.length; i++) {
-    if (grams.has(lower.slice(i, i + width))) marked.fill(1, i, i + width)
+  for (let i = 0; i + width <= plain.length; i++) {
+    if (grams.has(plain.slice(i, i + width))) marked.fill(1, starts[i], starts[i + width])
   }
-  return masked(scrubShapes(unmark(text, marked)))
+  return unmark(text, marked)
+}
+
+/** A to Z only: some other capitals become two characters, and the places would shift. */
+const lower = (text: string): string => text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+
+/** The text in lower case as it was before it was escaped, and where in the text each of its characters begins. */
+const unescaped = (text: string): { readonly plain: string; readonly starts: ReadonlyArray<number> } => {
+  const starts: Array<number> = []
+  let plain = ""
+  for (let i = 0; i < text.length; ) {
+    const escaped =
+      text[i] === "\\" || text[i] === "%"
+        ? /^(?:\\u00([0-7]\w)|%([2-7][\da-f])|\\([^u]))/i.exec(text.slice(i, i + 6))
+        : null
+    const code = escaped?.[1] ?? escaped?.[2]
+    starts.push(i)
+    plain += code === undefined ? (escaped?.[3] ?? text[i]) : String.fromCharCode(Number.parseInt(code, 16) || 63)
+    i += escaped?.[0].length ?? 1
+  }
+  return { plain: lower(plain), starts: [...starts, text.length] }
 }
 
 const unmark = (text: string, marked: Uint8Array): string => {
@@ -226,5 +251,4 @@ const scrubShapes = (text: string): string =>
     .replace(/\b(?:sk|tp|pk|rk|xai|gsk|key)-[\w*.-]{6,}/gi, mask)
     .replace(/\bBearer\s+[\w.~+/=*-]{6,}/gi, `Bearer ${mask}`)
     .replace(/(?<![\w-])[\w-]*\*{3,}[\w*-]*/g, mask)
-
-const masked = (text: string): string => text.replace(/(?:\[redacted\][\w.-]*){2,}/g, mask)
+    .replace(/(?:\[redacted\][\w.-]*){2,}/g, mask)

@@ -47,19 +47,19 @@ export const make = (options: Options): Endpoint => {
         ? Effect.succeed(BaseUrl.join(base, path))
         : bad(`the header ${JSON.stringify(unsendable)} has characters that HTTP does not allow`)
 
-  const encode = (request: Chat.Request, stream: boolean): Effect.Effect<string, ProviderError.InvalidRequest> => {
-    const model = request.model ?? options.model ?? ""
-    if (model.trim() === "") return bad("no model is named, neither by the request nor by the layer")
-    return Effect.try({
+  const encode = (request: Chat.Request, stream: boolean): Effect.Effect<string, ProviderError.InvalidRequest> =>
+    Effect.try({
       try: () => {
+        const model = request.model ?? options.model ?? ""
+        if (model.trim() === "") throw new Error("no model is named, neither by the request nor by the layer")
+        if (!Array.isArray(request.messages)) throw new TypeError("messages is not an array")
         const messages = History.repair(request.messages)
         const extra = { ...options.extra, ...request.extra }
         return JSON.stringify(protocol.encode({ ...request, messages, extra }, { model, stream, dialect }))
       },
-      // A cycle, a BigInt, or something that is no request at all, from a caller without types.
+      // No model; or a cycle, a BigInt, something that is no request at all, from a caller without types.
       catch: (cause) => invalid(options.provider, `the request cannot be encoded: ${cause}`)
     })
-  }
 
   return {
     origin: base?.origin,
@@ -81,8 +81,13 @@ export const invalid = (provider: string, detail: string): ProviderError.Invalid
 /** What the SDK writes itself, and no option may. */
 const reserved = new Set(["authorization", "api-key", "x-api-key", "content-type", "content-length", "host"])
 
+/** What belongs to the connection and not to the request (RFC 9110, 7.6.1): clients refuse to send it. */
+const ofTheConnection = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "expect"])
+
 const allowed = (headers: Headers = {}): Headers =>
-  Object.fromEntries(Object.entries(headers).filter(([name]) => !reserved.has(name.toLowerCase())))
+  Object.fromEntries(Object.entries(headers).filter(([name]) => isAllowed(name.toLowerCase())))
+
+const isAllowed = (name: string): boolean => !reserved.has(name) && !ofTheConnection.has(name)
 
 /** RFC 9110: a token for the name; visible characters, spaces and tabs for the value, so that none begins a new line. */
 const isHeader = (name: string, value: string | undefined): boolean =>

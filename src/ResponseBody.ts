@@ -79,7 +79,7 @@ export const events = (
     }
 
     const pump: Effect.Effect<boolean> = Effect.matchEffect(pull, {
-      onFailure: (error) => end(Fault.cut(Option.getOrUndefined(Option.map(error, codeOf)))),
+      onFailure: (error) => end(Fault.cut(Option.getOrUndefined(Option.map(broken(error), codeOf)))),
       onSuccess: (chunks) => {
         const events = feed(chunks)
         const step = reader.state()
@@ -119,7 +119,7 @@ export const text = (
       let size = 0
       const stalled: Fault.Fault = { _tag: "Stalled", clock: "idle" }
       const next = pull.pipe(
-        Effect.mapError(Option.map((error) => Fault.cut(codeOf(error)))),
+        Effect.mapError((error) => Option.map(broken(error), (broken) => Fault.cut(codeOf(broken)))),
         Effect.timeoutFail({ duration: options.idle, onTimeout: () => Option.some(stalled) })
       )
       const read: Effect.Effect<string, Fault.Fault> = Effect.matchEffect(next, {
@@ -166,6 +166,10 @@ export const prefix = (
       )
     })
   )
+
+/** What broke a body. One that never was (a 204) has merely ended. */
+const broken = (error: Option.Option<HttpClientError.ResponseError>) =>
+  Option.filter(error, ({ reason }) => reason !== "EmptyBody")
 
 /** The system's word for a broken connection, as `ECONNRESET`. */
 export const codeOf = (error: HttpClientError.HttpClientError): string => {

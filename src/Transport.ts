@@ -158,7 +158,10 @@ export const make = (options: Options): Transport => {
       const error = say({ provider, status, headers, body, now }, sender)
       // Before any output the retry loop writes the log; after it there is no loop any more.
       const told = emitted ? log.failed(error) : error
-      return Effect.fail(sofar === undefined ? told : ProviderError.withFacts(told, { partial: sofar.partial }))
+      if (sofar === undefined) return Effect.fail(told)
+      return Effect.fail(
+        ProviderError.withFacts(told, { partial: key._tag === "Key" ? key.redact(sofar.partial) : sofar.partial })
+      )
     })
 
   const onRetry = (

@@ -284,7 +284,7 @@ describe("the key stays inside", () => {
 describe("scrubbing", () => {
   /** What a server may write, with the key taken out. */
   const scrub = (text: string, secret = plantedKey) =>
-    Effect.map(Effect.flatMap(make(secret), keyOf), (key) => key.scrub(text))
+    Effect.map(Effect.flatMap(make(secret), keyOf), (key) => Credential.scrub(key)(text))
 
   for (const [title, text, expected] of [
     ["the whole key", `bad key ${plantedKey}.`, "bad key [redacted]."],

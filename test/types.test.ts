@@ -52,7 +52,7 @@ describe("a service", () => {
   it("has a credential whose flag is a Ref that can be followed, and whose key cannot be had", () => {
     expectTypeOf<Provider.Service["credential"]["knownGood"]>().toExtend<Ref.Ref<boolean>>()
     expectTypeOf<Provider.Service["credential"]["knownGood"]>().toExtend<SubscriptionRef.SubscriptionRef<boolean>>()
-    expectTypeOf<keyof Credential.Key>().toEqualTypeOf<"_tag" | "fingerprint" | "authorize" | "startsWith" | "scrub">()
+    expectTypeOf<keyof Credential.Key>().toEqualTypeOf<"_tag" | "fingerprint" | "authorize" | "startsWith" | "redact">()
   })
 })
 

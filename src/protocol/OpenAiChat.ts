@@ -50,6 +50,8 @@ const encodeMessage = (message: Chat.Message, dialect: Protocol.Dialect): Readon
       return [encodeAssistant(message, dialect)]
     case "tool":
       return encodeToolResult(message, dialect)
+    default:
+      throw new TypeError("a message has a role that there is not")
   }
 }
 

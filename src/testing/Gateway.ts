@@ -13,6 +13,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
@@ -154,7 +155,7 @@ export const layer = (script: Script): Layer.Layer<Gateway | HttpClient.HttpClie
       const book = new Book(script)
       return Layer.merge(
         Layer.succeed(HttpClient.HttpClient, clientOf(book)),
-        Layer.succeed(Gateway, { requests: book.requests, url: "http://gateway.test" })
+        Layer.succeed(Gateway, { requests: book.requests, url: "https://gateway.test" })
       )
     })
   )
@@ -212,14 +213,22 @@ const stream = (
       return Effect.as(Effect.sleep(piece.wait), [])
     }),
     Stream.flattenIterables,
-    Stream.onDone(() => mark(entry, false)),
-    Stream.onStart(mark(entry, true))
+    Stream.ensuringWith((exit) => (Exit.isInterrupted(exit) ? abort(entry) : Effect.void))
   )
 
-const mark = (entry: Entry, aborted: boolean) =>
+const abort = (entry: Entry) =>
   Effect.sync(() => {
-    entry.aborted = aborted
+    entry.aborted = true
   })
+
+/** The wait before the headers, in which a client may give up. A server runs its handlers uninterruptibly. */
+const waited = (answer: Answer, entry: Entry): Effect.Effect<void> =>
+  answer.after === undefined
+    ? Effect.void
+    : Effect.interruptible(Effect.onInterrupt(Effect.sleep(answer.after), () => abort(entry)))
+
+/** Statuses that HTTP gives no body. */
+const bodiless = new Set([204, 205, 304])
 
 class Dropped {
   readonly _tag = "Dropped"
@@ -246,11 +255,13 @@ const clientOf = (book: Book): HttpClient.HttpClient =>
         body: parsed(bodyOf(request)),
         at: clock.unsafeCurrentTimeMillis()
       })
-      if (answer.after !== undefined) yield* Effect.sleep(answer.after)
+      yield* waited(answer, entry)
       if (answer.unreachable) return yield* refused(request)
-      const body = yield* Stream.toReadableStreamEffect(stream(answer, entry, Effect.fail(new Dropped())))
       const { headers, status } = answer
-      return HttpClientResponse.fromWeb(request, new Response(status === 204 ? null : body, { status, headers }))
+      const body = bodiless.has(status)
+        ? null
+        : yield* Stream.toReadableStreamEffect(stream(answer, entry, Effect.fail(new Dropped())))
+      return HttpClientResponse.fromWeb(request, new Response(body, { status, headers }))
     })
   )
 
@@ -275,24 +286,30 @@ const appOf = (book: Book) =>
     const body = yield* Effect.orDie(request.text)
     const [entry, answer] = book.ask({
       method: request.method,
-      url: request.url,
+      url: `http://${request.headers["host"]}${request.url}`,
       headers: { ...request.headers },
       body: parsed(body),
       at: clock.unsafeCurrentTimeMillis()
     })
-    if (answer.after !== undefined) yield* Effect.sleep(answer.after)
-    if (answer.unreachable) yield* hangUp(request)
+    yield* waited(answer, entry)
+    if (answer.unreachable) return yield* hangUp(request)
     const { headers, status } = answer
-    return HttpServerResponse.stream(stream(answer, entry, hangUp(request)), { status, headers })
+    if (bodiless.has(status)) return HttpServerResponse.empty({ status, headers })
+    // An empty chunk first: a server sends its headers with the first write.
+    const begun = { ...answer, body: [new Uint8Array(0), ...answer.body] }
+    return HttpServerResponse.stream(stream(begun, entry, hangUp(request)), { status, headers })
   })
 
-/** Breaks the connection under the request, where the platform lets us at its socket (Node and Bun do). */
-const hangUp = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<never> =>
+/**
+ * Breaks the connection under the request once what was written is out, where the platform lets us at its socket (Node
+ * and Bun do).
+ */
+const hangUp = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<never, Dropped> =>
   Effect.zipRight(
     Effect.sync(() => {
       const { source } = request
       const socket = Predicate.hasProperty(source, "socket") ? source.socket : undefined
-      if (Predicate.hasProperty(socket, "destroy") && typeof socket.destroy === "function") socket.destroy()
+      if (Predicate.hasProperty(socket, "destroySoon") && typeof socket.destroySoon === "function") socket.destroySoon()
     }),
-    Effect.interrupt
+    Effect.fail(new Dropped())
   )

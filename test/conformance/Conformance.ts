@@ -117,7 +117,7 @@ const checkRefusal = (recording: Recording, status: number, body: string): Reado
     fingerprint: "00000000",
     authorize: () => (request) => request,
     startsWith: () => false,
-    scrub: (text) => text
+    redact: (text) => text
   }
   const error = Classify.classify(raw, { source: "KEY", key, knownGood: false, emitted: false })
   const found: Array<Mismatch> = []

@@ -1,0 +1,753 @@
+/** Anthropic's wire: the whole body of every feature, and answers that nobody recorded. */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import * as Fault from "../../src/Fault.js"
+import { Chat, Tool } from "../../src/index.js"
+import type * as Protocol from "../../src/Protocol.js"
+import { AnthropicMessages } from "../../src/protocol/AnthropicMessages.js"
+import { body, sent } from "./Bodies.js"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Requests
+// ---------------------------------------------------------------------------------------------------------------------
+
+type Fields = { readonly [field: string]: unknown }
+
+const hi: ReadonlyArray<Chat.Message> = [Chat.user("hi")]
+const text = (text: string, rest: Fields = {}) => ({ type: "text", text, ...rest })
+
+/** What every body has. */
+const always: Fields = {
+  model: "m",
+  max_tokens: 4096,
+  messages: [{ role: "user", content: [text("hi")] }],
+  stream: false
+}
+
+const schema = {
+  type: "object",
+  properties: { city: { type: "string" } },
+  required: ["city"],
+  additionalProperties: false
+}
+const tool = { name: "weather", input_schema: schema }
+const fiveMinutes = { cache_control: { type: "ephemeral" } }
+const oneHour = { cache_control: { type: "ephemeral", ttl: "1h" } }
+
+const settings: ReadonlyArray<readonly [name: string, request: Partial<Chat.Request>, fields: Fields]> = [
+  ["nothing", {}, {}],
+  ["a model of its own", { model: "other" }, { model: "other" }],
+  ["maxTokens", { maxTokens: 100 }, { max_tokens: 100 }],
+  ["temperature", { temperature: 0 }, { temperature: 0 }],
+  ["topP", { topP: 0.5 }, { top_p: 0.5 }],
+  ["stop", { stop: ["a", "b"] }, { stop_sequences: ["a", "b"] }],
+  ["seed, which this wire does not have", { seed: 7 }, {}],
+  ["user", { user: "user-1" }, { metadata: { user_id: "user-1" } }],
+  ["reasoning, no effort", { reasoning: { effort: "none" } }, { thinking: { type: "disabled" } }],
+  [
+    "reasoning, minimal effort: the least that the wire knows",
+    { reasoning: { effort: "minimal" } },
+    { thinking: { type: "adaptive" }, output_config: { effort: "low" } }
+  ],
+  ...(["low", "medium", "high", "max"] as const).map(
+    (effort) =>
+      [
+        `reasoning, ${effort} effort`,
+        { reasoning: { effort } },
+        { thinking: { type: "adaptive" }, output_config: { effort } }
+      ] as const
+  ),
+  [
+    "reasoning, a budget of tokens",
+    { reasoning: { budgetTokens: 2000 }, maxTokens: 3000 },
+    { thinking: { type: "enabled", budget_tokens: 2000 }, max_tokens: 3000 }
+  ],
+  [
+    "output, a schema",
+    { output: { name: "place", schema } },
+    { output_config: { format: { type: "json_schema", schema } } }
+  ],
+  [
+    "output, a schema with effort",
+    { output: { schema }, reasoning: { effort: "high" } },
+    { thinking: { type: "adaptive" }, output_config: { effort: "high", format: { type: "json_schema", schema } } }
+  ],
+  [
+    "output, JSON without a schema: in words, because the wire has no field for it",
+    { output: "json" },
+    { system: [text("Answer with JSON and nothing else.")] }
+  ],
+  [
+    "extra fields, which cannot replace what the request sets",
+    {
+      temperature: 1,
+      extra: { top_k: 5, temperature: 2, top_p: 0.1, model: "evil", messages: [], max_tokens: 1, stream: true }
+    },
+    { temperature: 1, top_k: 5, top_p: 0.1 }
+  ],
+  [
+    "a tool",
+    { tools: [{ name: "weather", description: "of a city", parameters: schema }] },
+    { tools: [{ name: "weather", description: "of a city", input_schema: schema }] }
+  ],
+  [
+    "a tool that ends a cached prefix",
+    {
+      tools: [
+        { name: "weather", parameters: schema },
+        { name: "news", parameters: schema, cache: "1h" }
+      ]
+    },
+    { tools: [tool, { name: "news", input_schema: schema, ...oneHour }] }
+  ],
+  [
+    "toolChoice auto",
+    { tools: [{ name: "weather", parameters: schema }], toolChoice: "auto" },
+    { tools: [tool], tool_choice: { type: "auto" } }
+  ],
+  [
+    "toolChoice none",
+    { tools: [{ name: "weather", parameters: schema }], toolChoice: "none" },
+    { tools: [tool], tool_choice: { type: "none" } }
+  ],
+  [
+    "toolChoice required",
+    { tools: [{ name: "weather", parameters: schema }], toolChoice: "required" },
+    { tools: [tool], tool_choice: { type: "any" } }
+  ],
+  [
+    "toolChoice of one tool",
+    { tools: [{ name: "weather", parameters: schema }], toolChoice: { name: "weather" } },
+    { tools: [tool], tool_choice: { type: "tool", name: "weather" } }
+  ]
+]
+
+describe("settings", () => {
+  for (const [name, request, fields] of settings) {
+    it.effect(name, () =>
+      Effect.gen(function* () {
+        expect(yield* body("anthropic", { messages: hi, ...request })).toEqual({ ...always, ...fields })
+      })
+    )
+  }
+
+  it.effect("a stream is asked for, and its usage comes by itself", () =>
+    Effect.gen(function* () {
+      expect(yield* body("anthropic", { messages: hi }, { stream: true })).toEqual({ ...always, stream: true })
+    })
+  )
+
+  it.effect("a budget of tokens has room beside it, because the wire refuses one that is not under max_tokens", () =>
+    Effect.gen(function* () {
+      for (const budgetTokens of [1024, 4096, 20_000]) {
+        const sentBody = yield* body("anthropic", { messages: hi, reasoning: { budgetTokens } })
+        const { max_tokens, thinking } = yield* Schema.decodeUnknown(Budgeted)(sentBody)
+        expect(thinking).toEqual({ type: "enabled", budget_tokens: budgetTokens })
+        expect(max_tokens).toBeGreaterThan(budgetTokens)
+      }
+    })
+  )
+
+  it.effect("all at once", () =>
+    Effect.gen(function* () {
+      const request: Chat.Request = {
+        messages: [Chat.system("s"), ...hi],
+        tools: [{ name: "weather", parameters: schema }],
+        toolChoice: "auto",
+        maxTokens: 10,
+        temperature: 1,
+        topP: 0.9,
+        stop: ["end"],
+        seed: 1,
+        reasoning: { effort: "low" },
+        output: { schema },
+        user: "u",
+        extra: { service_tier: "auto" }
+      }
+      expect(yield* body("anthropic", request, { stream: true })).toEqual({
+        model: "m",
+        max_tokens: 10,
+        system: [text("s")],
+        messages: [{ role: "user", content: [text("hi")] }],
+        stream: true,
+        tools: [tool],
+        tool_choice: { type: "auto" },
+        temperature: 1,
+        top_p: 0.9,
+        stop_sequences: ["end"],
+        metadata: { user_id: "u" },
+        thinking: { type: "adaptive" },
+        output_config: { effort: "low", format: { type: "json_schema", schema } },
+        service_tier: "auto"
+      })
+    })
+  )
+})
+
+const Budgeted = Schema.Struct({ max_tokens: Schema.Number, thinking: Schema.Unknown })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Messages
+// ---------------------------------------------------------------------------------------------------------------------
+
+const london: Chat.ToolCall = { id: "call-1", name: "weather", input: { city: "London" } }
+const paris: Chat.ToolCall = { id: "call-2", name: "weather", input: { city: "Paris" } }
+const asked = (toolCalls: ReadonlyArray<Chat.ToolCall>) => Chat.assistant("", { toolCalls })
+
+const wireLondon = { type: "tool_use", id: "call-1", name: "weather", input: { city: "London" } }
+const wireParis = { type: "tool_use", id: "call-2", name: "weather", input: { city: "Paris" } }
+
+const byUrl = { url: "https://example.org/cat.png" }
+const inBase64 = { base64: "AAAA", mediaType: "image/png" }
+const wireByUrl = { type: "image", source: { type: "url", url: "https://example.org/cat.png" } }
+const wireInBase64 = { type: "image", source: { type: "base64", media_type: "image/png", data: "AAAA" } }
+
+const user = (...content: ReadonlyArray<unknown>) => ({ role: "user", content })
+const assistant = (...content: ReadonlyArray<unknown>) => ({ role: "assistant", content })
+const result = (tool_use_id: string, content: unknown, rest: Fields = {}) => ({
+  type: "tool_result",
+  tool_use_id,
+  content,
+  ...rest
+})
+
+const thought = { type: "thinking", thinking: "hm", signature: "c2ln" }
+const redacted = { type: "redacted_thinking", data: "cmVk" }
+
+const conversations: ReadonlyArray<{
+  readonly name: string
+  readonly messages: ReadonlyArray<Chat.Message>
+  readonly wire: ReadonlyArray<unknown>
+  readonly system?: ReadonlyArray<unknown>
+}> = [
+  {
+    name: "system messages stand apart, wherever they were",
+    messages: [Chat.system("a"), Chat.user("hi"), Chat.assistant("hello"), Chat.system("b"), Chat.user("bye")],
+    system: [text("a"), text("b")],
+    wire: [user(text("hi")), assistant(text("hello")), user(text("bye"))]
+  },
+  {
+    name: "images by address and in base64",
+    messages: [Chat.user([Chat.text("what is this?"), Chat.image(byUrl), Chat.image(inBase64)])],
+    wire: [user(text("what is this?"), wireByUrl, wireInBase64)]
+  },
+  {
+    name: "cache marks on system, user, part and tool result",
+    messages: [
+      Chat.system("a", { cache: "1h" }),
+      Chat.user("hi", { cache: "5m" }),
+      asked([london]),
+      { ...Chat.toolResult(london, "rain"), cache: "5m" },
+      Chat.user([Chat.text("t", { cache: "5m" }), Chat.image(byUrl, { cache: "1h" })])
+    ],
+    system: [text("a", oneHour)],
+    wire: [
+      user(text("hi", fiveMinutes)),
+      assistant(wireLondon),
+      user(result("call-1", "rain", fiveMinutes), text("t", fiveMinutes), { ...wireByUrl, ...oneHour })
+    ]
+  },
+  {
+    name: "a cache mark on a message of parts ends the prefix behind its last part",
+    messages: [Chat.user([Chat.text("a"), Chat.image(byUrl)], { cache: "1h" })],
+    wire: [user(text("a"), { ...wireByUrl, ...oneHour })]
+  },
+  {
+    name: "parallel tool calls: all results in one message, and what the user says behind them",
+    messages: [
+      Chat.user("hi"),
+      asked([london, paris]),
+      Chat.toolResult(london, "rain"),
+      Chat.toolResult(paris, { sky: "clear" }),
+      Chat.user("and?")
+    ],
+    wire: [
+      user(text("hi")),
+      assistant(wireLondon, wireParis),
+      user(result("call-1", "rain"), result("call-2", '{"sky":"clear"}'), text("and?"))
+    ]
+  },
+  {
+    name: "a failed call",
+    messages: [Chat.user("hi"), asked([london]), Chat.toolResult(london, "no network", { isError: true })],
+    wire: [user(text("hi")), assistant(wireLondon), user(result("call-1", "no network", { is_error: true }))]
+  },
+  {
+    name: "images in a tool result stay in it",
+    messages: [
+      Chat.user("hi"),
+      asked([london]),
+      {
+        role: "tool",
+        toolCallId: "call-1",
+        name: "weather",
+        content: [Chat.text("a"), Chat.image(byUrl), Chat.image(inBase64)]
+      }
+    ],
+    wire: [user(text("hi")), assistant(wireLondon), user(result("call-1", [text("a"), wireByUrl, wireInBase64]))]
+  },
+  {
+    name: "text before a call",
+    messages: [Chat.user("hi"), Chat.assistant("let me see", { toolCalls: [london] }), Chat.toolResult(london, "rain")],
+    wire: [user(text("hi")), assistant(text("let me see"), wireLondon), user(result("call-1", "rain"))]
+  },
+  {
+    name: "signed and redacted thinking goes back exactly as it came, in its place",
+    messages: [
+      Chat.user("hi"),
+      Chat.assistant("let me see", {
+        reasoning: "hm",
+        toolCalls: [london],
+        replay: { protocol: "anthropic-messages", content: [redacted, thought, text("let me see"), wireLondon] }
+      }),
+      Chat.toolResult(london, "rain")
+    ],
+    wire: [
+      user(text("hi")),
+      assistant(redacted, thought, text("let me see"), wireLondon),
+      user(result("call-1", "rain"))
+    ]
+  },
+  {
+    name: "reasoning that nobody signed cannot go back, nor what another wire wants to see again",
+    messages: [
+      Chat.user("hi"),
+      Chat.assistant("hello", {
+        reasoning: "hm",
+        replay: { protocol: "openai-chat", content: [{ type: "reasoning.text", text: "hm" }] }
+      }),
+      Chat.user("bye")
+    ],
+    wire: [user(text("hi")), assistant(text("hello")), user(text("bye"))]
+  },
+  {
+    name: "text of nothing but white space is left out, because it is a 400",
+    messages: [
+      Chat.user("hi"),
+      Chat.assistant("\n\n", { toolCalls: [london] }),
+      Chat.toolResult(london, "rain"),
+      Chat.assistant(" "),
+      Chat.user("bye")
+    ],
+    wire: [user(text("hi")), assistant(wireLondon), user(result("call-1", "rain"), text("bye"))]
+  },
+  {
+    name: "the id of a call from another wire is written so that this one takes it: letters, digits, _ and -",
+    messages: [
+      Chat.user("hi"),
+      asked([{ id: "functions.now:0", name: "now", input: {} }]),
+      Chat.toolResult({ id: "functions.now:0", name: "now" }, 1)
+    ],
+    wire: [
+      user(text("hi")),
+      assistant({ type: "tool_use", id: "functions_now_0", name: "now", input: {} }),
+      user(result("functions_now_0", "1"))
+    ]
+  },
+  {
+    name: "turns of one side that follow each other are one",
+    messages: [Chat.user("a"), Chat.user("b"), Chat.assistant("c"), Chat.assistant("d"), Chat.user("e")],
+    wire: [user(text("a"), text("b")), assistant(text("c"), text("d")), user(text("e"))]
+  },
+  {
+    name: "a call without arguments",
+    messages: [
+      Chat.user("hi"),
+      asked([{ id: "c", name: "now", input: undefined }]),
+      Chat.toolResult({ id: "c", name: "now" }, 1)
+    ],
+    wire: [user(text("hi")), assistant({ type: "tool_use", id: "c", name: "now", input: {} }), user(result("c", "1"))]
+  }
+]
+
+describe("messages", () => {
+  for (const { messages, name, system, wire } of conversations) {
+    it.effect(name, () =>
+      Effect.gen(function* () {
+        expect(yield* body("anthropic", { messages })).toEqual({
+          ...always,
+          messages: wire,
+          ...(system === undefined ? undefined : { system })
+        })
+      })
+    )
+  }
+
+  // The input of a `tool_use` is an object by the API reference, also that of a call which the program has refused.
+  for (const input of ["London", 7, true, ["London"], null]) {
+    it.effect(`the input ${JSON.stringify(input)} of a call that did not fit is sent as an object`, () =>
+      Effect.gen(function* () {
+        const call = { id: "call-1", name: "weather", input }
+        const messages = [Chat.user("hi"), asked([call]), Chat.toolResult(call, "no object", { isError: true })]
+        const { messages: turns } = yield* Schema.decodeUnknown(Wire)(yield* body("anthropic", { messages }))
+        const sentInput = turns[1]?.content[0]?.["input"]
+        expect([typeof sentInput, sentInput === null, Array.isArray(sentInput)]).toEqual(["object", false, false])
+      })
+    )
+  }
+})
+
+const Wire = Schema.Struct({
+  messages: Schema.Array(
+    Schema.Struct({ content: Schema.Array(Schema.Record({ key: Schema.String, value: Schema.Unknown })) })
+  )
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Tools and headers
+// ---------------------------------------------------------------------------------------------------------------------
+
+describe("Tool.make", () => {
+  it.effect("goes into the request as it is, and its schema and decoder stay at home", () =>
+    Effect.gen(function* () {
+      const weather = Tool.make({ name: "weather", parameters: Schema.Struct({ city: Schema.String }) })
+      expect(yield* body("anthropic", { messages: hi, tools: [{ ...weather, cache: "5m" }] })).toEqual({
+        ...always,
+        tools: [{ ...tool, ...fiveMinutes }]
+      })
+    })
+  )
+})
+
+describe("the request line", () => {
+  it.effect("address and headers", () =>
+    Effect.gen(function* () {
+      const headers = { "anthropic-beta": "some-beta", "Anthropic-Version": "1999-01-01" }
+      const recorded = yield* sent("anthropic", { messages: hi }, { provider: { headers } })
+      expect([recorded.method, recorded.url]).toEqual(["POST", "https://api.anthropic.com/v1/messages"])
+      expect(recorded.headers).toEqual({
+        "x-api-key": "key-of-the-test",
+        "anthropic-version": "2023-06-01",
+        "anthropic-beta": "some-beta",
+        accept: "application/json",
+        "content-type": "application/json",
+        "content-length": String(JSON.stringify(recorded.body).length)
+      })
+    })
+  )
+
+  for (const [baseUrl, url] of [
+    ["https://api.anthropic.com/v1", "https://api.anthropic.com/v1/messages"],
+    ["https://api.xiaomimimo.com/anthropic", "https://api.xiaomimimo.com/anthropic/v1/messages"],
+    ["https://api.deepseek.com/anthropic/", "https://api.deepseek.com/anthropic/v1/messages"]
+  ] as const) {
+    it.effect(`${baseUrl} is asked at ${url}`, () =>
+      Effect.gen(function* () {
+        const recorded = yield* sent("anthropic", { messages: hi }, { provider: { baseUrl } })
+        expect(recorded.url).toBe(url)
+      })
+    )
+  }
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Answers that no recording shows
+// ---------------------------------------------------------------------------------------------------------------------
+
+const answer = (content: ReadonlyArray<unknown>, stop_reason: unknown = "end_turn", rest: object = {}) => ({
+  type: "message",
+  role: "assistant",
+  id: "msg-1",
+  model: "m-1",
+  content,
+  stop_reason,
+  ...rest
+})
+
+/** The events of a body that is one. */
+const read = (value: unknown): ReadonlyArray<Chat.Event> => {
+  const events = AnthropicMessages.decodeBody(value, {})
+  if (Fault.isFault(events)) throw new Error(`a fault: ${JSON.stringify(events)}`)
+  return events
+}
+
+/** Feeds these events, and ends the body. */
+const streamed = (data: ReadonlyArray<object>) => {
+  const decoder = AnthropicMessages.decoder({})
+  const events: Array<Chat.Event> = []
+  let step: Protocol.Step = "more"
+  for (const item of data) {
+    if (step !== "more") break
+    step = decoder.step(JSON.stringify(item), "type" in item ? String(item.type) : "", events)
+  }
+  return { step: step === "more" ? decoder.end(events) : step, events }
+}
+
+const begin = { type: "message_start", message: { id: "msg-1", model: "m-1", usage: { input_tokens: 3 } } }
+const open = (index: number, content_block: object) => ({ type: "content_block_start", index, content_block })
+const delta = (index: number, delta: object) => ({ type: "content_block_delta", index, delta })
+const close = (index: number) => ({ type: "content_block_stop", index })
+const stop = (stop_reason: string | null) => ({
+  type: "message_delta",
+  delta: { stop_reason },
+  usage: { output_tokens: 2 }
+})
+const end = { type: "message_stop" }
+
+const calls = (events: ReadonlyArray<Chat.Event>) =>
+  events.flatMap((event) => (event._tag === "ToolCall" ? [[event.id, event.name, event.input]] : []))
+
+/** The assistant's turn that goes back for this answer, and the results that follow, as the wire is sent them. */
+const sentBack = (events: ReadonlyArray<Chat.Event>) =>
+  Effect.gen(function* () {
+    const reply = Chat.reply(events)
+    if (reply === undefined) return yield* Effect.dieMessage("the answer has no end")
+    const results = reply.toolCalls.map((call) => Chat.toolResult(call, "done"))
+    const messages = [Chat.user("hi"), reply.message, ...results, Chat.user("go on")]
+    const { messages: turns } = yield* Schema.decodeUnknown(Wire)(yield* body("anthropic", { messages }))
+    return turns
+  })
+
+describe("a streamed answer", () => {
+  it.effect("of every kind of block goes back as it came", () =>
+    Effect.gen(function* () {
+      const { events, step } = streamed([
+        begin,
+        open(0, { type: "redacted_thinking", data: "cmVk" }),
+        close(0),
+        open(1, { type: "thinking", thinking: "", signature: "" }),
+        delta(1, { type: "thinking_delta", thinking: "h" }),
+        { type: "ping" },
+        delta(1, { type: "thinking_delta", thinking: "m" }),
+        delta(1, { type: "signature_delta", signature: "c2" }),
+        delta(1, { type: "signature_delta", signature: "ln" }),
+        close(1),
+        open(2, { type: "text", text: "" }),
+        delta(2, { type: "text_delta", text: "let me " }),
+        delta(2, { type: "text_delta", text: "see" }),
+        close(2),
+        open(3, { type: "tool_use", id: "call-1", name: "weather", input: {} }),
+        delta(3, { type: "input_json_delta", partial_json: "" }),
+        delta(3, { type: "input_json_delta", partial_json: '{"city":' }),
+        delta(3, { type: "input_json_delta", partial_json: '"London"}' }),
+        close(3),
+        stop("tool_use"),
+        end
+      ])
+      expect(step).toBe("done")
+      expect(Chat.reply(events)).toMatchObject({
+        text: "let me see",
+        reasoning: "hm",
+        toolCalls: [london],
+        reason: "tool-calls",
+        usage: { inputTokens: 3, outputTokens: 2 }
+      })
+      expect((yield* sentBack(events))[1]?.content).toEqual([redacted, thought, text("let me see"), wireLondon])
+    })
+  )
+
+  it.effect("of the server's own tools goes back with them, and they are no calls of the program's", () =>
+    Effect.gen(function* () {
+      const found = { type: "web_search_tool_result", tool_use_id: "srv-1", content: [{ url: "https://example.org" }] }
+      const { events } = streamed([
+        begin,
+        open(0, { type: "server_tool_use", id: "srv-1", name: "web_search", input: {} }),
+        delta(0, { type: "input_json_delta", partial_json: '{"query":"x"}' }),
+        close(0),
+        open(1, found),
+        close(1),
+        open(2, { type: "text", text: "" }),
+        delta(2, { type: "text_delta", text: "found" }),
+        close(2),
+        stop("end_turn"),
+        end
+      ])
+      expect(calls(events)).toEqual([])
+      expect((yield* sentBack(events))[1]?.content).toEqual([
+        { type: "server_tool_use", id: "srv-1", name: "web_search", input: { query: "x" } },
+        found,
+        text("found")
+      ])
+    })
+  )
+
+  it.effect("with citations goes back with them", () =>
+    Effect.gen(function* () {
+      const citation = { type: "web_search_result_location", url: "https://example.org", encrypted_index: "ZQ==" }
+      const { events } = streamed([
+        begin,
+        open(0, { type: "server_tool_use", id: "srv-1", name: "web_search", input: { query: "x" } }),
+        close(0),
+        open(1, { type: "text", text: "", citations: [] }),
+        delta(1, { type: "text_delta", text: "found" }),
+        delta(1, { type: "citations_delta", citation }),
+        close(1),
+        stop("end_turn"),
+        end
+      ])
+      expect((yield* sentBack(events))[1]?.content[1]).toEqual(text("found", { citations: [citation] }))
+    })
+  )
+
+  it.effect("with an empty text block goes back without it, because an empty one is a 400", () =>
+    Effect.gen(function* () {
+      const { events } = streamed([
+        begin,
+        open(0, { type: "thinking", thinking: "hm", signature: "c2ln" }),
+        close(0),
+        open(1, { type: "text", text: "" }),
+        close(1),
+        open(2, { type: "tool_use", id: "call-1", name: "weather", input: { city: "London" } }),
+        close(2),
+        stop("tool_use"),
+        end
+      ])
+      expect((yield* sentBack(events))[1]?.content).toEqual([thought, wireLondon])
+    })
+  )
+
+  // The model was stopped in the middle of a call: by the limit, by the window, by a classifier.
+  for (const reason of ["max_tokens", "model_context_window_exceeded", "refusal"]) {
+    it.effect(`that ${reason} cut off in a call has no such call, nor does what goes back`, () =>
+      Effect.gen(function* () {
+        const { events, step } = streamed([
+          begin,
+          open(0, { type: "thinking", thinking: "hm", signature: "c2ln" }),
+          close(0),
+          open(1, { type: "tool_use", id: "call-1", name: "weather", input: {} }),
+          delta(1, { type: "input_json_delta", partial_json: '{"city":"London"}' }),
+          close(1),
+          open(2, { type: "tool_use", id: "call-2", name: "weather", input: {} }),
+          delta(2, { type: "input_json_delta", partial_json: '{"city":"Pa' }),
+          stop(reason),
+          end
+        ])
+        expect(step).toBe("done")
+        expect(calls(events)).toEqual([["call-1", "weather", { city: "London" }]])
+        const [, turn, answers] = yield* sentBack(events)
+        expect(turn?.content).toEqual([thought, wireLondon])
+        expect(answers?.content).toEqual([result("call-1", "done"), text("go on")])
+      })
+    )
+  }
+
+  it("ends with message_stop or a stop reason, and is cut without either", () => {
+    const said = [begin, open(0, { type: "text", text: "x" })]
+    expect(streamed([...said, stop("end_turn")]).step).toBe("done")
+    expect(streamed([...said, end]).step).toBe("done")
+    expect(streamed(said).step).toEqual({ _tag: "Cut", code: undefined })
+    expect(streamed([...said, stop(null)]).step).toEqual({ _tag: "Cut", code: undefined })
+  })
+
+  it("that begins a second message is malformed", () => {
+    expect(streamed([begin, { type: "message_start", message: { id: "msg-2" } }]).step).toMatchObject({
+      _tag: "Malformed"
+    })
+  })
+
+  it("without a message is malformed", () => {
+    expect(streamed([end]).step).toMatchObject({ _tag: "Malformed" })
+  })
+
+  it("may have events of tomorrow", () => {
+    const { events, step } = streamed([
+      begin,
+      { type: "novelty", value: 1 },
+      open(0, { type: "hologram", data: "x" }),
+      delta(0, { type: "hologram_delta", data: "y" }),
+      open(1, { type: "text", text: "x" }),
+      stop("end_turn"),
+      end
+    ])
+    expect([step, Chat.reply(events)?.text]).toEqual(["done", "x"])
+  })
+
+  it("counts its tokens with the cached ones", () => {
+    const usage = { input_tokens: 1, cache_read_input_tokens: 10, cache_creation_input_tokens: 100, output_tokens: 1 }
+    const { events } = streamed([
+      { type: "message_start", message: { id: "msg-1", usage } },
+      open(0, { type: "text", text: "x" }),
+      {
+        type: "message_delta",
+        delta: { stop_reason: "end_turn" },
+        usage: { output_tokens: 7, output_tokens_details: { thinking_tokens: 5 } }
+      },
+      end
+    ])
+    expect(Chat.reply(events)?.usage).toEqual({
+      inputTokens: 111,
+      outputTokens: 7,
+      totalTokens: undefined,
+      cachedInputTokens: 10,
+      reasoningTokens: 5
+    })
+  })
+})
+
+describe("the reason", () => {
+  const reasons: ReadonlyArray<readonly [word: unknown, reason: Chat.FinishReason]> = [
+    ["end_turn", "stop"],
+    ["stop_sequence", "stop"],
+    ["max_tokens", "length"],
+    ["model_context_window_exceeded", "length"],
+    ["tool_use", "tool-calls"],
+    ["refusal", "content-filter"],
+    ["pause_turn", "pause"],
+    ["a word of tomorrow", "other"],
+    ["constructor", "other"],
+    ["__proto__", "other"],
+    [null, "other"]
+  ]
+  for (const [word, reason] of reasons) {
+    it(`${JSON.stringify(word)} is ${reason}`, () => {
+      const finish = read(answer([text("x")], word)).find((event) => event._tag === "Finish")
+      expect(finish).toMatchObject({ reason, rawReason: word ?? "" })
+    })
+  }
+})
+
+describe("errors inside a 200", () => {
+  const errors: ReadonlyArray<readonly [name: string, event: object]> = [
+    ["an error object", { type: "error", error: { type: "overloaded_error", message: "Overloaded" } }],
+    ["an error object without a type", { error: { message: "Overloaded" } }],
+    ["an error that is a string", { error: "Overloaded" }],
+    ["MiniMax's base_resp", { base_resp: { status_code: 1002, status_msg: "rate limit" } }]
+  ]
+  for (const [name, event] of errors) {
+    it(`${name} is a refusal, in a stream and whole`, () => {
+      expect(streamed([begin, event]).step).toEqual({ _tag: "Refused", body: JSON.stringify(event) })
+      expect(AnthropicMessages.decodeBody(event, {})).toEqual({ _tag: "Refused", body: JSON.stringify(event) })
+    })
+  }
+
+  it("what says that there is no error is none", () => {
+    for (const rest of [{ error: null }, { base_resp: { status_code: 0, status_msg: "" } }]) {
+      expect(Chat.reply(read(answer([text("x")], "end_turn", rest)))?.text).toBe("x")
+    }
+  })
+})
+
+describe("a call's input", () => {
+  it("loses the keys that would pollute a prototype", () => {
+    const input = JSON.parse('{"__proto__":{"a":1},"b":{"constructor":{},"c":1}}')
+    expect(calls(read(answer([{ type: "tool_use", id: "a", name: "f", input }], "tool_use")))).toEqual([
+      ["a", "f", { b: { c: 1 } }]
+    ])
+  })
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------------
+
+describe("models", () => {
+  it("as Anthropic lists them", () => {
+    const item = {
+      type: "model",
+      id: "claude",
+      display_name: "Claude",
+      created_at: "2025-02-19T00:00:00Z",
+      max_input_tokens: 9
+    }
+    expect(AnthropicMessages.decodeModels({ data: [item], has_more: false })).toEqual([
+      { id: "claude", name: "Claude", ownedBy: undefined, contextWindow: 9, created: 1_739_923_200 }
+    ])
+  })
+
+  it("what is no model is left out; what is no list is malformed", () => {
+    expect(AnthropicMessages.decodeModels({ data: [null, 1, "x", {}, { id: "" }] })).toEqual([])
+    for (const value of [{}, { data: "x" }, null, 1, []]) {
+      expect(AnthropicMessages.decodeModels(value)).toMatchObject({ _tag: "Malformed" })
+    }
+  })
+})

@@ -1,0 +1,867 @@
+/** OpenAI's wire: the whole body of every feature on every host that has a preset, and answers that nobody recorded. */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import * as Fault from "../../src/Fault.js"
+import { Chat, Tool } from "../../src/index.js"
+import type * as Protocol from "../../src/Protocol.js"
+import { OpenAiChat } from "../../src/protocol/OpenAiChat.js"
+import { body, type Name, sent } from "./Bodies.js"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Requests
+// ---------------------------------------------------------------------------------------------------------------------
+
+const hosts = ["openai", "deepseek", "mimo", "minimax", "groq", "openrouter", "bare"] as const
+type Host = (typeof hosts)[number]
+type Fields = { readonly [field: string]: unknown }
+
+const hi: ReadonlyArray<Chat.Message> = [Chat.user("hi")]
+
+/** What every body of this host has. */
+const always = (host: Host): Fields => ({
+  model: "m",
+  messages: [{ role: "user", content: "hi" }],
+  stream: false,
+  ...(host === "minimax" ? { reasoning_split: true } : undefined)
+})
+
+/** The same fields on every host. */
+const everywhere = (fields: Fields): { readonly [host in Host]: Fields } => ({
+  openai: fields,
+  deepseek: fields,
+  mimo: fields,
+  minimax: fields,
+  groq: fields,
+  openrouter: fields,
+  bare: fields
+})
+
+const schema = {
+  type: "object",
+  properties: { city: { type: "string" } },
+  required: ["city"],
+  additionalProperties: false
+}
+const looseSchema = { type: "object", properties: { city: { type: "string" } } }
+
+const asJson = { role: "system", content: "Answer with JSON and nothing else." }
+const asSchema = {
+  role: "system",
+  content: `Answer with JSON and nothing else. It must match this JSON Schema: ${JSON.stringify(schema)}`
+}
+const said = { role: "user", content: "hi" }
+const inSchema = (name: string, of: unknown, strict: boolean) => ({
+  response_format: { type: "json_schema", json_schema: { name, schema: of, strict } }
+})
+
+const effort = (reasoning_effort: string): Fields => ({ reasoning_effort })
+const thinking = (type: string, fields: Fields = {}): Fields => ({ thinking: { type }, ...fields })
+
+/** One setting, and the fields that it adds to the body of each host. */
+interface Row {
+  readonly name: string
+  readonly request: Partial<Chat.Request>
+  readonly fields: { readonly [host in Host]: Fields }
+}
+
+const settings: ReadonlyArray<Row> = [
+  { name: "nothing", request: {}, fields: everywhere({}) },
+  { name: "a model of its own", request: { model: "other" }, fields: everywhere({ model: "other" }) },
+  {
+    name: "maxTokens",
+    request: { maxTokens: 100 },
+    fields: {
+      ...everywhere({ max_tokens: 100 }),
+      openai: { max_completion_tokens: 100 },
+      mimo: { max_completion_tokens: 100 },
+      minimax: { max_completion_tokens: 100 }
+    }
+  },
+  { name: "temperature", request: { temperature: 0 }, fields: everywhere({ temperature: 0 }) },
+  { name: "topP", request: { topP: 0.5 }, fields: everywhere({ top_p: 0.5 }) },
+  { name: "stop", request: { stop: ["a", "b"] }, fields: everywhere({ stop: ["a", "b"] }) },
+  { name: "seed", request: { seed: 7 }, fields: everywhere({ seed: 7 }) },
+  { name: "user", request: { user: "user-1" }, fields: everywhere({ user: "user-1" }) },
+  {
+    name: "reasoning, no effort",
+    request: { reasoning: { effort: "none" } },
+    fields: {
+      openai: effort("none"),
+      deepseek: thinking("disabled"),
+      mimo: thinking("disabled"),
+      minimax: thinking("disabled"),
+      groq: effort("none"),
+      openrouter: { reasoning: { effort: "none" } },
+      bare: {}
+    }
+  },
+  {
+    name: "reasoning, minimal effort",
+    request: { reasoning: { effort: "minimal" } },
+    fields: {
+      openai: effort("minimal"),
+      deepseek: thinking("enabled", effort("minimal")),
+      mimo: thinking("enabled", effort("low")),
+      minimax: thinking("adaptive"),
+      groq: effort("minimal"),
+      openrouter: { reasoning: { effort: "minimal" } },
+      bare: {}
+    }
+  },
+  {
+    name: "reasoning, high effort",
+    request: { reasoning: { effort: "high" } },
+    fields: {
+      openai: effort("high"),
+      deepseek: thinking("enabled", effort("high")),
+      mimo: thinking("enabled", effort("high")),
+      minimax: thinking("adaptive"),
+      groq: effort("high"),
+      openrouter: { reasoning: { effort: "high" } },
+      bare: {}
+    }
+  },
+  {
+    name: "reasoning, the most effort",
+    request: { reasoning: { effort: "max" } },
+    fields: {
+      openai: effort("high"),
+      deepseek: thinking("enabled", effort("max")),
+      mimo: thinking("enabled", effort("high")),
+      minimax: thinking("adaptive"),
+      groq: effort("max"),
+      openrouter: { reasoning: { effort: "max" } },
+      bare: {}
+    }
+  },
+  {
+    name: "reasoning, a budget of tokens where the host takes one",
+    request: { reasoning: { budgetTokens: 2000 } },
+    fields: {
+      openai: {},
+      deepseek: thinking("enabled"),
+      mimo: thinking("enabled"),
+      minimax: thinking("adaptive"),
+      groq: {},
+      openrouter: { reasoning: { max_tokens: 2000 } },
+      bare: {}
+    }
+  },
+  {
+    name: "output, a schema that a model can be held to",
+    request: { output: { schema } },
+    fields: {
+      ...everywhere(inSchema("output", schema, true)),
+      deepseek: { messages: [asSchema, said], response_format: { type: "json_object" } },
+      mimo: { messages: [asSchema, said], response_format: { type: "json_object" } },
+      minimax: { messages: [asSchema, said] }
+    }
+  },
+  {
+    name: "extra fields, which cannot replace what the request sets",
+    request: {
+      temperature: 1,
+      extra: { top_k: 5, temperature: 2, top_p: 0.1, model: "evil", messages: [], stream: true, reasoning_split: false }
+    },
+    fields: everywhere({ temperature: 1, top_k: 5, top_p: 0.1, reasoning_split: false })
+  },
+  {
+    name: "a tool",
+    request: { tools: [{ name: "weather", description: "of a city", parameters: schema }] },
+    fields: everywhere({
+      tools: [{ type: "function", function: { name: "weather", description: "of a city", parameters: schema } }]
+    })
+  },
+  {
+    name: "a tool without a description, and a cache mark that this wire does not have",
+    request: { tools: [{ name: "weather", parameters: schema, cache: "1h" }] },
+    fields: everywhere({ tools: [{ type: "function", function: { name: "weather", parameters: schema } }] })
+  },
+  ...(["auto", "none", "required"] as const).map((toolChoice) => ({
+    name: `toolChoice ${toolChoice}`,
+    request: { tools: [{ name: "weather", parameters: schema }], toolChoice },
+    fields: everywhere({
+      tools: [{ type: "function", function: { name: "weather", parameters: schema } }],
+      tool_choice: toolChoice
+    })
+  })),
+  {
+    name: "toolChoice of one tool",
+    request: { tools: [{ name: "weather", parameters: schema }], toolChoice: { name: "weather" } },
+    fields: everywhere({
+      tools: [{ type: "function", function: { name: "weather", parameters: schema } }],
+      tool_choice: { type: "function", function: { name: "weather" } }
+    })
+  }
+]
+
+describe("settings", () => {
+  for (const { fields, name, request } of settings) {
+    for (const host of hosts) {
+      it.effect(`${name}: ${host}`, () =>
+        Effect.gen(function* () {
+          expect(yield* body(host, { messages: hi, ...request })).toEqual({ ...always(host), ...fields[host] })
+        })
+      )
+    }
+  }
+
+  it.effect("JSON without a schema: where the host has a field for it, the field, and the words in any case", () =>
+    Effect.gen(function* () {
+      // OpenAI refuses `json_object` unless the word JSON stands in the messages (API reference, `response_format`).
+      const told = { messages: [asJson, said] }
+      const field = { response_format: { type: "json_object" } }
+      for (const host of hosts) {
+        const wanted = host === "minimax" ? told : { ...told, ...field }
+        expect([host, yield* body(host, { messages: hi, output: "json" })]).toEqual([
+          host,
+          { ...always(host), ...wanted }
+        ])
+      }
+    })
+  )
+
+  it.effect("a schema that allows more than it lists is a wish, not a constraint; it goes by its own name", () =>
+    Effect.gen(function* () {
+      const output = { name: "place", schema: looseSchema }
+      expect(yield* body("openai", { messages: hi, output })).toEqual({
+        ...always("openai"),
+        ...inSchema("place", looseSchema, false)
+      })
+    })
+  )
+
+  it.effect("an empty list of tools is left out: OpenAI answers it with a 400, Mistral with a 422", () =>
+    Effect.gen(function* () {
+      expect(yield* body("openai", { messages: hi, tools: [] })).toEqual(always("openai"))
+    })
+  )
+
+  it.effect("a stream asks for its usage, except where the host does not know how", () =>
+    Effect.gen(function* () {
+      for (const host of hosts) {
+        const usage = host === "bare" ? undefined : { stream_options: { include_usage: true } }
+        const wanted = { ...always(host), stream: true, ...usage }
+        expect([host, yield* body(host, { messages: hi }, { stream: true })]).toEqual([host, wanted])
+      }
+    })
+  )
+
+  it.effect("all at once", () =>
+    Effect.gen(function* () {
+      const request: Chat.Request = {
+        messages: hi,
+        model: "mimo-v2.5",
+        tools: [{ name: "weather", parameters: schema }],
+        toolChoice: "required",
+        maxTokens: 10,
+        temperature: 0.3,
+        topP: 0.9,
+        stop: ["end"],
+        seed: 1,
+        reasoning: { effort: "low" },
+        output: "json",
+        user: "u",
+        extra: { custom: { a: 1 } }
+      }
+      expect(yield* body("mimo", request, { stream: true })).toEqual({
+        model: "mimo-v2.5",
+        messages: [asJson, said],
+        stream: true,
+        stream_options: { include_usage: true },
+        tools: [{ type: "function", function: { name: "weather", parameters: schema } }],
+        tool_choice: "required",
+        max_completion_tokens: 10,
+        temperature: 0.3,
+        top_p: 0.9,
+        stop: ["end"],
+        seed: 1,
+        thinking: { type: "enabled" },
+        reasoning_effort: "low",
+        response_format: { type: "json_object" },
+        user: "u",
+        custom: { a: 1 }
+      })
+    })
+  )
+})
+
+describe("extra fields of the layer", () => {
+  it.effect("stand in every body; the request's own win", () =>
+    Effect.gen(function* () {
+      const options = { provider: { extra: { top_k: 1, service_tier: "flex" } } }
+      expect(yield* body("openai", { messages: hi, extra: { top_k: 2 } }, options)).toEqual({
+        ...always("openai"),
+        top_k: 2,
+        service_tier: "flex"
+      })
+    })
+  )
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Messages
+// ---------------------------------------------------------------------------------------------------------------------
+
+const london: Chat.ToolCall = { id: "call-1", name: "weather", input: { city: "London" } }
+const paris: Chat.ToolCall = { id: "call-2", name: "weather", input: { city: "Paris" } }
+const asked = (toolCalls: ReadonlyArray<Chat.ToolCall>, options = {}) => Chat.assistant("", { toolCalls, ...options })
+
+const wireLondon = { id: "call-1", type: "function", function: { name: "weather", arguments: '{"city":"London"}' } }
+const wireParis = { id: "call-2", type: "function", function: { name: "weather", arguments: '{"city":"Paris"}' } }
+
+const byUrl = Chat.image({ url: "https://example.org/cat.png" })
+const inBase64 = Chat.image({ base64: "AAAA", mediaType: "image/png" })
+const wireByUrl = { type: "image_url", image_url: { url: "https://example.org/cat.png" } }
+const wireInBase64 = { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } }
+
+const conversations: ReadonlyArray<{
+  readonly name: string
+  readonly messages: ReadonlyArray<Chat.Message>
+  readonly wire: ReadonlyArray<Fields>
+}> = [
+  {
+    name: "system, user, assistant, user",
+    messages: [Chat.system("be brief"), Chat.user("hi"), Chat.assistant("hello"), Chat.user("bye")],
+    wire: [
+      { role: "system", content: "be brief" },
+      { role: "user", content: "hi" },
+      { role: "assistant", content: "hello" },
+      { role: "user", content: "bye" }
+    ]
+  },
+  {
+    name: "images by address and in base64",
+    messages: [Chat.user([Chat.text("what is this?"), byUrl, inBase64])],
+    wire: [{ role: "user", content: [{ type: "text", text: "what is this?" }, wireByUrl, wireInBase64] }]
+  },
+  {
+    name: "cache marks, which this wire does not have",
+    messages: [Chat.system("s", { cache: "1h" }), Chat.user([Chat.text("t", { cache: "5m" })], { cache: "5m" })],
+    wire: [
+      { role: "system", content: "s" },
+      { role: "user", content: [{ type: "text", text: "t" }] }
+    ]
+  },
+  {
+    name: "parallel tool calls and their results",
+    messages: [
+      Chat.user("hi"),
+      asked([london, paris]),
+      Chat.toolResult(london, "rain"),
+      Chat.toolResult(paris, { sky: "clear" })
+    ],
+    wire: [
+      { role: "user", content: "hi" },
+      { role: "assistant", content: "", tool_calls: [wireLondon, wireParis] },
+      { role: "tool", tool_call_id: "call-1", content: "rain" },
+      { role: "tool", tool_call_id: "call-2", content: '{"sky":"clear"}' }
+    ]
+  },
+  {
+    name: "a failed call: this wire has no mark for it",
+    messages: [Chat.user("hi"), asked([london]), Chat.toolResult(london, "no network", { isError: true })],
+    wire: [
+      { role: "user", content: "hi" },
+      { role: "assistant", content: "", tool_calls: [wireLondon] },
+      { role: "tool", tool_call_id: "call-1", content: "no network" }
+    ]
+  },
+  {
+    name: "images in a tool result follow as the user's",
+    messages: [
+      Chat.user("hi"),
+      asked([london]),
+      {
+        role: "tool",
+        toolCallId: "call-1",
+        name: "weather",
+        content: [Chat.text("a"), byUrl, Chat.text("b"), inBase64]
+      }
+    ],
+    wire: [
+      { role: "user", content: "hi" },
+      { role: "assistant", content: "", tool_calls: [wireLondon] },
+      { role: "tool", tool_call_id: "call-1", content: "a\nb" },
+      { role: "user", content: [wireByUrl, wireInBase64] }
+    ]
+  },
+  {
+    name: "images in parallel tool results follow when all results are told, because nothing may stand between them",
+    messages: [
+      Chat.user("hi"),
+      asked([london, paris]),
+      { role: "tool", toolCallId: "call-1", name: "weather", content: [Chat.text("a"), byUrl] },
+      { role: "tool", toolCallId: "call-2", name: "weather", content: [Chat.text("b"), inBase64] },
+      Chat.user("and?")
+    ],
+    wire: [
+      { role: "user", content: "hi" },
+      { role: "assistant", content: "", tool_calls: [wireLondon, wireParis] },
+      { role: "tool", tool_call_id: "call-1", content: "a" },
+      { role: "tool", tool_call_id: "call-2", content: "b" },
+      { role: "user", content: [wireByUrl, wireInBase64] },
+      { role: "user", content: "and?" }
+    ]
+  },
+  {
+    name: "a call without arguments",
+    messages: [
+      Chat.user("hi"),
+      asked([{ id: "c", name: "now", input: {} }]),
+      Chat.toolResult({ id: "c", name: "now" }, 1)
+    ],
+    wire: [
+      { role: "user", content: "hi" },
+      {
+        role: "assistant",
+        content: "",
+        tool_calls: [{ id: "c", type: "function", function: { name: "now", arguments: "{}" } }]
+      },
+      { role: "tool", tool_call_id: "c", content: "1" }
+    ]
+  }
+]
+
+describe("messages", () => {
+  for (const { messages, name, wire } of conversations) {
+    it.effect(name, () =>
+      Effect.gen(function* () {
+        expect(yield* body("openai", { messages })).toEqual({ ...always("openai"), messages: wire })
+      })
+    )
+  }
+
+  it.effect("MiMo's tool messages carry the tool's name", () =>
+    Effect.gen(function* () {
+      const messages = [Chat.user("hi"), asked([london], { reasoning: "hm" }), Chat.toolResult(london, "rain")]
+      expect(yield* body("mimo", { messages })).toEqual({
+        ...always("mimo"),
+        messages: [
+          { role: "user", content: "hi" },
+          { role: "assistant", content: "", reasoning_content: "hm", tool_calls: [wireLondon] },
+          { role: "tool", tool_call_id: "call-1", name: "weather", content: "rain" }
+        ]
+      })
+    })
+  )
+})
+
+describe("reasoning that goes back", () => {
+  const turns: ReadonlyArray<readonly [name: string, message: Chat.AssistantMessage, reasoning: string | undefined]> = [
+    ["with a tool call", asked([london], { reasoning: "hm" }), "hm"],
+    ["with a tool call that had none: an empty one counts, an absent one is a 400", asked([london]), ""],
+    ["with text", Chat.assistant("hello", { reasoning: "hm" }), "hm"],
+    ["with text and none", Chat.assistant("hello"), undefined]
+  ]
+  for (const [name, message, reasoning] of turns) {
+    it.effect(`${name}: DeepSeek and MiMo want it, the others refuse it`, () =>
+      Effect.gen(function* () {
+        const answer = message.toolCalls === undefined ? [] : [Chat.toolResult(london, "rain")]
+        const messages = [Chat.user("hi"), message, ...answer, Chat.user("go on")]
+        for (const host of hosts) {
+          const wanted = host === "deepseek" || host === "mimo" ? reasoning : undefined
+          const turn = yield* body(host, { messages }).pipe(Effect.flatMap(assistantTurn))
+          expect([host, turn]).toEqual([
+            host,
+            {
+              role: "assistant",
+              content: message.text,
+              ...(wanted === undefined ? undefined : { reasoning_content: wanted }),
+              ...(message.toolCalls === undefined ? undefined : { tool_calls: [wireLondon] })
+            }
+          ])
+        }
+      })
+    )
+  }
+
+  it.effect("what another wire signed is not sent", () =>
+    Effect.gen(function* () {
+      const replay = { protocol: "anthropic-messages", content: [{ type: "thinking", thinking: "t", signature: "s" }] }
+      const messages = [Chat.user("hi"), Chat.assistant("hello", { replay }), Chat.user("go on")]
+      const turn = yield* body("openrouter", { messages }).pipe(Effect.flatMap(assistantTurn))
+      expect(turn).toEqual({ role: "assistant", content: "hello" })
+    })
+  )
+
+  it.effect("OpenRouter's details go back as they came", () =>
+    Effect.gen(function* () {
+      const content = [{ type: "reasoning.encrypted", data: "xyz", index: 0 }]
+      const messages = [
+        Chat.user("hi"),
+        Chat.assistant("hello", { replay: { protocol: "openai-chat", content } }),
+        Chat.user("go on")
+      ]
+      const turn = yield* body("openrouter", { messages }).pipe(Effect.flatMap(assistantTurn))
+      expect(turn).toEqual({ role: "assistant", content: "hello", reasoning_details: content })
+    })
+  )
+})
+
+const Wire = Schema.Struct({ messages: Schema.Array(Schema.Record({ key: Schema.String, value: Schema.Unknown })) })
+
+/** The only assistant turn of a body. */
+const assistantTurn = (sentBody: unknown) =>
+  Effect.map(Schema.decodeUnknown(Wire)(sentBody), ({ messages }) =>
+    messages.find((message) => message["role"] === "assistant")
+  )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Tools and headers
+// ---------------------------------------------------------------------------------------------------------------------
+
+describe("Tool.make", () => {
+  it.effect("goes into the request as it is, and its schema and decoder stay at home", () =>
+    Effect.gen(function* () {
+      const weather = Tool.make({
+        name: "weather",
+        description: "of a city",
+        parameters: Schema.Struct({ city: Schema.String })
+      })
+      expect(yield* body("deepseek", { messages: hi, tools: [weather] })).toEqual({
+        ...always("deepseek"),
+        tools: [{ type: "function", function: { name: "weather", description: "of a city", parameters: schema } }]
+      })
+    })
+  )
+})
+
+describe("the request line", () => {
+  const lines: ReadonlyArray<readonly [host: Name, url: string, header: string, value: string]> = [
+    ["openai", "https://api.openai.com/v1/chat/completions", "authorization", "Bearer key-of-the-test"],
+    ["deepseek", "https://api.deepseek.com/chat/completions", "authorization", "Bearer key-of-the-test"],
+    ["mimo", "https://api.xiaomimimo.com/v1/chat/completions", "api-key", "key-of-the-test"],
+    ["minimax", "https://api.minimax.io/v1/chat/completions", "authorization", "Bearer key-of-the-test"],
+    ["groq", "https://gateway.test/openai/v1/chat/completions", "authorization", "Bearer key-of-the-test"],
+    ["bare", "http://127.0.0.1:8080/v1/chat/completions", "authorization", "Bearer key-of-the-test"]
+  ]
+  for (const [host, url, header, value] of lines) {
+    it.effect(`${host}: address and headers`, () =>
+      Effect.gen(function* () {
+        const {
+          body: sentBody,
+          headers,
+          method,
+          ...request
+        } = yield* sent(host, { messages: hi }, { provider: { headers: { "X-Title": "t" } } })
+        expect([method, request.url]).toEqual(["POST", url])
+        expect(headers).toEqual({
+          [header]: value,
+          accept: "application/json",
+          "content-length": String(JSON.stringify(sentBody).length),
+          "content-type": "application/json",
+          "x-title": "t"
+        })
+      })
+    )
+  }
+
+  it.effect("a stream asks for an event stream", () =>
+    Effect.gen(function* () {
+      const { headers } = yield* sent("openai", { messages: hi }, { stream: true })
+      expect(headers["accept"]).toBe("text/event-stream")
+    })
+  )
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Answers that no recording shows
+// ---------------------------------------------------------------------------------------------------------------------
+
+const answer = (message: unknown, finish_reason: unknown = "stop", rest: object = {}) => ({
+  id: "a-1",
+  model: "m-1",
+  choices: [{ index: 0, message, finish_reason }],
+  ...rest
+})
+
+const whole = (value: unknown, dialect: Protocol.Dialect = {}) => OpenAiChat.decodeBody(value, dialect)
+
+/** The events of a body that is one. */
+const read = (value: unknown): ReadonlyArray<Chat.Event> => {
+  const events = whole(value)
+  if (Fault.isFault(events)) throw new Error(`a fault: ${JSON.stringify(events)}`)
+  return events
+}
+
+/** Feeds these data lines, and ends the body. */
+const streamed = (data: ReadonlyArray<unknown>, dialect: Protocol.Dialect = {}) => {
+  const decoder = OpenAiChat.decoder(dialect)
+  const events: Array<Chat.Event> = []
+  let step: Protocol.Step = "more"
+  for (const item of data) {
+    if (step !== "more") break
+    step = decoder.step(typeof item === "string" ? item : JSON.stringify(item), "", events)
+  }
+  return { step: step === "more" ? decoder.end(events) : step, events }
+}
+
+const chunk = (delta: unknown, finish_reason: unknown = null, rest: object = {}) => ({
+  id: "a-1",
+  model: "m-1",
+  choices: [{ index: 0, delta, finish_reason }],
+  ...rest
+})
+
+const call = (index: number, id: string | null, name: string | null, args: string) => ({
+  tool_calls: [{ index, id, type: "function", function: { name, arguments: args } }]
+})
+
+const tags = (events: ReadonlyArray<Chat.Event>) => events.map((event) => event._tag)
+const calls = (events: ReadonlyArray<Chat.Event>) =>
+  events.flatMap((event) => (event._tag === "ToolCall" ? [[event.id, event.name, event.input]] : []))
+const finish = (events: ReadonlyArray<Chat.Event>) => events.find((event) => event._tag === "Finish")
+
+describe("tool calls in pieces", () => {
+  it("two calls, their pieces mixed, are told apart by their index", () => {
+    const { events, step } = streamed([
+      chunk(call(0, "a", "f", "")),
+      chunk(call(1, "b", "g", '{"y"')),
+      chunk(call(0, null, null, '{"x":1')),
+      chunk(call(1, null, null, ":2}")),
+      chunk(call(0, null, null, "}")),
+      chunk({}, "tool_calls"),
+      "[DONE]"
+    ])
+    expect(step).toBe("done")
+    expect(calls(events)).toEqual([
+      ["a", "f", { x: 1 }],
+      ["b", "g", { y: 2 }]
+    ])
+  })
+
+  it("arguments that come parsed are the call's", () => {
+    const events = read(answer({ tool_calls: [{ id: "a", function: { name: "f", arguments: { x: 1 } } }] }))
+    expect(calls(events)).toEqual([["a", "f", { x: 1 }]])
+  })
+
+  it("a call without an id gets one that no other call of the answer has", () => {
+    const f = { function: { name: "f", arguments: "{}" } }
+    const events = read(answer({ tool_calls: [f, f] }))
+    const ids = events.flatMap((event) => (event._tag === "ToolCall" ? [event.id] : []))
+    expect(new Set(ids).size).toBe(2)
+  })
+
+  it("keys that would pollute a prototype are dropped at every depth", () => {
+    const args = '{"__proto__":{"a":1},"b":{"constructor":{"prototype":{}},"c":[{"\\u005f_proto__":1,"d":2}]}}'
+    const events = read(answer({ tool_calls: [{ id: "a", function: { name: "f", arguments: args } }] }))
+    expect(calls(events)).toEqual([["a", "f", { b: { c: [{ d: 2 }] } }]])
+  })
+
+  it("arguments that are not JSON fail the answer", () => {
+    const { step } = streamed([chunk(call(0, "a", "f", "{x")), chunk({}, "tool_calls"), "[DONE]"])
+    expect(step).toMatchObject({ _tag: "Malformed" })
+  })
+
+  // The model was stopped in the middle of a call: by the limit, by a filter, by MiMo's guard against repetition.
+  for (const reason of ["length", "content_filter", "repetition_truncation"]) {
+    it(`a call that ${reason} cut off is none, and the answer is whole`, () => {
+      const { events, step } = streamed([
+        chunk({ content: "let me see" }),
+        chunk(call(0, "a", "f", '{"x":1}')),
+        chunk(call(1, "b", "g", '{"y')),
+        chunk({}, reason),
+        "[DONE]"
+      ])
+      expect(step).toBe("done")
+      expect(calls(events)).toEqual([["a", "f", { x: 1 }]])
+      expect(finish(events)).toMatchObject({ rawReason: reason })
+    })
+  }
+
+  it("the time for many calls grows with their number, not with its square", () => {
+    const tool_calls = Array.from({ length: 30_000 }, (_, index) => ({
+      index,
+      id: `c-${index}`,
+      function: { name: "f", arguments: "{}" }
+    }))
+    const before = performance.now()
+    const events = read(answer({ tool_calls }, "tool_calls"))
+    expect(events).toHaveLength(2 * 30_000 + 1)
+    expect(performance.now() - before).toBeLessThan(1500)
+  })
+})
+
+describe("the reason", () => {
+  const reasons: ReadonlyArray<readonly [word: unknown, reason: Chat.FinishReason]> = [
+    ["stop", "stop"],
+    ["length", "length"],
+    ["tool_calls", "tool-calls"],
+    ["content_filter", "content-filter"],
+    ["repetition_truncation", "other"],
+    ["a word of tomorrow", "other"],
+    ["constructor", "other"],
+    ["toString", "other"],
+    ["__proto__", "other"],
+    [null, "other"]
+  ]
+  for (const [word, reason] of reasons) {
+    it(`${JSON.stringify(word)} is ${reason}`, () => {
+      const events = read(answer({ content: "x" }, word))
+      expect(finish(events)).toMatchObject({ reason, rawReason: word ?? "" })
+    })
+  }
+
+  it("a model that broke off for want of a machine is overloaded, not finished", () => {
+    const { events, step } = streamed([chunk({ content: "x" }), chunk({}, "insufficient_system_resource"), "[DONE]"])
+    expect(step).toEqual({ _tag: "Overloaded", code: "insufficient_system_resource" })
+    expect(tags(events)).toEqual(["TextDelta"])
+  })
+})
+
+describe("the end of a stream", () => {
+  it("a finish reason is one, without [DONE]", () => {
+    expect(streamed([chunk({ content: "x" }, "stop")]).step).toBe("done")
+  })
+
+  it("[DONE] is one, without a finish reason", () => {
+    expect(streamed([chunk({ content: "x" }), "[DONE]"]).step).toBe("done")
+  })
+
+  it("neither is a cut", () => {
+    expect(streamed([chunk({ content: "x" })]).step).toEqual({ _tag: "Cut", code: undefined })
+  })
+
+  it("[DONE] with more behind it is not [DONE]", () => {
+    for (const almost of ["[DONE] ", "[DONE]xyz", "[done]"]) {
+      expect(streamed([chunk({ content: "x" }), almost]).step).toMatchObject({ _tag: "Malformed" })
+    }
+  })
+
+  it("[DONE] without an answer is malformed", () => {
+    expect(streamed(["[DONE]"]).step).toMatchObject({ _tag: "Malformed" })
+  })
+
+  it("usage after the finish reason is counted", () => {
+    const { events } = streamed([
+      chunk({ content: "x" }, "stop"),
+      { choices: [], usage: { prompt_tokens: 3, completion_tokens: 1, total_tokens: 4 } },
+      "[DONE]"
+    ])
+    expect(finish(events)).toMatchObject({ usage: { inputTokens: 3, outputTokens: 1, totalTokens: 4 } })
+  })
+})
+
+describe("errors inside a 200", () => {
+  const errors: ReadonlyArray<readonly [name: string, event: object]> = [
+    ["an error object", { error: { message: "overloaded", code: 503 } }],
+    ["an error that is a string", { error: "overloaded" }],
+    ["an error beside choices", chunk({ content: "x" }, null, { error: { message: "overloaded" } })],
+    ["MiniMax's base_resp", { base_resp: { status_code: 1002, status_msg: "rate limit" } }]
+  ]
+  for (const [name, event] of errors) {
+    it(`${name} is a refusal, in a stream and whole`, () => {
+      expect(streamed([event]).step).toEqual({ _tag: "Refused", body: JSON.stringify(event) })
+      expect(whole(event)).toEqual({ _tag: "Refused", body: JSON.stringify(event) })
+    })
+  }
+
+  it("what says that there is no error is none", () => {
+    for (const rest of [{ error: null }, { error: "" }, { base_resp: { status_code: 0, status_msg: "" } }]) {
+      expect(streamed([chunk({ content: "x" }, "stop", rest)]).step).toBe("done")
+    }
+  })
+})
+
+describe("reasoning", () => {
+  const said: ReadonlyArray<readonly [name: string, delta: object, reasoning: string]> = [
+    ["reasoning_content", { reasoning_content: "hm" }, "hm"],
+    ["reasoning", { reasoning: "hm" }, "hm"],
+    ["both: once", { reasoning_content: "hm", reasoning: "hm" }, "hm"],
+    ["an empty one beside a full one", { reasoning_content: "", reasoning: "hm" }, "hm"],
+    ["details alone", { reasoning_details: [{ type: "reasoning.text", text: "hm" }] }, "hm"],
+    ["details beside their text: once", { reasoning: "hm", reasoning_details: [{ text: "hm" }] }, "hm"],
+    ["parts, as Mistral's", { content: [{ type: "thinking", thinking: [{ type: "text", text: "hm" }] }] }, "hm"],
+    ["<think>, unless the dialect says so", { content: "<think>hm</think>" }, ""]
+  ]
+  for (const [name, delta, reasoning] of said) {
+    it(name, () => {
+      const { events } = streamed([chunk(delta), chunk({ content: "." }, "stop")])
+      expect(Chat.reply(events)?.reasoning).toBe(reasoning)
+    })
+  }
+
+  it("pieces of one detail are one, and details of two calls stay two", () => {
+    const { events } = streamed([
+      chunk({ reasoning_details: [{ type: "reasoning.text", text: "h", index: 0 }] }),
+      chunk({ reasoning_details: [{ type: "reasoning.text", text: "m", index: 0, signature: "s" }] }),
+      chunk({ reasoning_details: [{ type: "reasoning.encrypted", data: "x", id: "call-1", index: 0 }] }),
+      chunk({ reasoning_details: [{ type: "reasoning.encrypted", data: "y", id: "call-2", index: 0 }] }),
+      chunk({ content: "." }, "stop")
+    ])
+    expect(finish(events)).toMatchObject({
+      replay: {
+        protocol: "openai-chat",
+        content: [
+          { type: "reasoning.text", text: "hm", index: 0, signature: "s" },
+          { type: "reasoning.encrypted", data: "x", id: "call-1", index: 0 },
+          { type: "reasoning.encrypted", data: "y", id: "call-2", index: 0 }
+        ]
+      }
+    })
+  })
+})
+
+describe("<think>, where the dialect knows it", () => {
+  const texts: ReadonlyArray<readonly [text: string, reasoning: string, rest: string]> = [
+    ["<think>hm</think>\n\nhello", "hm", "\n\nhello"],
+    ["\n<think>hm</think>hello", "hm", "hello"],
+    ["<think></think>hello", "", "hello"],
+    ["<think>hm", "hm", ""],
+    ["<think>a < b </thin", "a < b </thin", ""],
+    ["hello <think>no</think>", "", "hello <think>no</think>"],
+    ["<thinker> is a name", "", "<thinker> is a name"],
+    ["<thi", "", "<thi"],
+    ["  ", "", "  "]
+  ]
+  for (const [text, reasoning, rest] of texts) {
+    it(`${JSON.stringify(text)}, whole and a character at a time`, () => {
+      for (const pieces of [[text], [...text]]) {
+        const { events } = streamed([...pieces.map((content) => chunk({ content })), chunk({}, "stop")], {
+          thinkTags: true
+        })
+        const reply = Chat.reply(events)
+        expect([reply?.reasoning, reply?.text]).toEqual([reasoning, rest])
+      }
+    })
+  }
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Models
+// ---------------------------------------------------------------------------------------------------------------------
+
+describe("models", () => {
+  const none = { name: undefined, ownedBy: undefined, contextWindow: undefined, created: undefined }
+  const rows: ReadonlyArray<readonly [who: string, item: object, model: object]> = [
+    [
+      "OpenAI",
+      { id: "gpt", object: "model", created: 5, owned_by: "openai" },
+      { id: "gpt", ownedBy: "openai", created: 5 }
+    ],
+    ["OpenRouter", { id: "x/y", name: "X: Y", context_length: 10 }, { id: "x/y", name: "X: Y", contextWindow: 10 }],
+    ["Groq", { id: "llama", context_window: 11 }, { id: "llama", contextWindow: 11 }],
+    ["Mistral", { id: "small", max_context_length: 12 }, { id: "small", contextWindow: 12 }],
+    ["vLLM", { id: "qwen", max_model_len: 13 }, { id: "qwen", contextWindow: 13 }],
+    ["a name and no id", { name: "gemma" }, { id: "gemma", name: "gemma" }]
+  ]
+  for (const [who, item, model] of rows) {
+    it(`as ${who} lists them`, () => {
+      expect(OpenAiChat.decodeModels({ object: "list", data: [item] })).toEqual([{ ...none, ...model }])
+    })
+  }
+
+  it("a list without an envelope, or under `models`", () => {
+    for (const list of [[{ id: "a" }], { models: [{ id: "a" }] }]) {
+      expect(OpenAiChat.decodeModels(list)).toEqual([{ id: "a", ...none }])
+    }
+  })
+
+  it("what is no model is left out; what is no list is malformed", () => {
+    expect(OpenAiChat.decodeModels({ data: [null, 1, "x", {}, { id: "" }] })).toEqual([])
+    for (const value of [{}, { data: "x" }, null, 1, "x"]) {
+      expect(OpenAiChat.decodeModels(value)).toMatchObject({ _tag: "Malformed" })
+    }
+  })
+})
