@@ -8,7 +8,6 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Chat from "./Chat.js"
 import * as Fault from "./Fault.js"
-import * as Json from "./Json.js"
 import * as Protocol from "./Protocol.js"
 import type * as ProviderError from "./ProviderError.js"
 import * as ResponseBody from "./ResponseBody.js"
@@ -68,10 +67,7 @@ export const reply =
     })
 
 export const models = (answer: Answer, wire: Wire): Read<ReadonlyArray<Protocol.Model>> =>
-  whole(answer, (text) => {
-    const json = Json.parse(text)
-    return json === undefined ? Fault.malformed("the body is not JSON", text) : wire.protocol.decodeModels(json)
-  })
+  whole(answer, wire.protocol.decodeModels)
 
 /** The most that is read of an answer that comes whole. */
 const maxBytes = 64 * 1024 * 1024
@@ -87,12 +83,10 @@ const whole = <A>(answer: Answer, decode: (text: string) => ReadonlyArray<A> | F
 
 const events = (answer: Answer, { dialect, protocol }: Wire): Read<ReadonlyArray<Chat.Event>> =>
   whole(answer, (text) => {
-    const json = Json.parse(text)
-    if (json !== undefined) return protocol.decodeBody(json, dialect)
     if (text.trim() === "") return Fault.malformed("the body is empty")
     // Some gateways stream though nobody asked them to.
     if (/^\s*(data|event|:)/.test(text)) return streamed(text, Protocol.reader(protocol.decoder(dialect)))
-    return Fault.malformed("the body is not JSON", text)
+    return protocol.decodeBody(text, dialect)
   })
 
 const streamed = (text: string, reader: Protocol.Reader): ReadonlyArray<Chat.Event> | Fault.Fault => {

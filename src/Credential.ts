@@ -202,22 +202,36 @@ const mask = "[redacted]"
  */
 const redact = (text: string, secret: string): string => {
   const marked = new Uint8Array(text.length)
-  const { plain, starts } = unescaped(text)
-  const key = lower(secret)
-  const width = Math.min(gram, key.length)
-  const grams = new Set<string>()
-  for (let i = 0; i + width <= key.length; i++) grams.add(key.slice(i, i + width))
-  for (let i = 0; i + width <= plain.length; i++) {
-    if (grams.has(plain.slice(i, i + width))) marked.fill(1, starts[i], starts[i + width])
+  const pieces = piecesOf(lower(secret))
+  for (const { plain, starts } of [asItIs(text), unescaped(text)]) {
+    for (let i = 0; i + pieces.width <= plain.length; i++) {
+      if (pieces.all.has(plain.slice(i, i + pieces.width))) marked.fill(1, starts[i], starts[i + pieces.width])
+    }
   }
   return unmark(text, marked)
 }
 
+const piecesOf = (key: string): { readonly width: number; readonly all: ReadonlySet<string> } => {
+  const width = Math.min(gram, key.length)
+  return { width, all: new Set(Array.from({ length: key.length - width + 1 }, (_, i) => key.slice(i, i + width))) }
+}
+
+/** A text in lower case, and where each of its characters begins in the original. */
+interface Read {
+  readonly plain: string
+  readonly starts: ReadonlyArray<number>
+}
+
+const asItIs = (text: string): Read => ({
+  plain: lower(text),
+  starts: Array.from({ length: text.length + 1 }, (_, i) => i)
+})
+
 /** A to Z only: some other capitals become two characters, and the places would shift. */
 const lower = (text: string): string => text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 
-/** The text in lower case as it was before it was escaped, and where in the text each of its characters begins. */
-const unescaped = (text: string): { readonly plain: string; readonly starts: ReadonlyArray<number> } => {
+/** As it was before it was escaped. */
+const unescaped = (text: string): Read => {
   const starts: Array<number> = []
   let plain = ""
   for (let i = 0; i < text.length; ) {

@@ -20,6 +20,15 @@ export const parseHandedOn = (text: string): unknown => {
   }
 }
 
+/** The text of a value, or `undefined` if it is nested too deep to be written. */
+export const stringify = (value: unknown): string | undefined => {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return undefined
+  }
+}
+
 /** A JSON object, or `undefined` for anything else. */
 export const record = (value: unknown): { readonly [key: string]: unknown } | undefined =>
   typeof value === "object" && value !== null && !Array.isArray(value)

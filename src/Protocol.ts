@@ -18,10 +18,10 @@ export interface Protocol {
   /** Decodes a streamed answer. One decoder per answer. */
   readonly decoder: (dialect: Dialect) => Decoder
   /** Decodes an answer that came whole. */
-  readonly decodeBody: (body: unknown, dialect: Dialect) => ReadonlyArray<Chat.Event> | Fault.Fault
+  readonly decodeBody: (text: string, dialect: Dialect) => ReadonlyArray<Chat.Event> | Fault.Fault
   /** Where the models are listed, under the base URL. */
   readonly modelsPath: string
-  readonly decodeModels: (body: unknown) => ReadonlyArray<Model> | Fault.Fault
+  readonly decodeModels: (text: string) => ReadonlyArray<Model> | Fault.Fault
 }
 
 export type Body = { readonly [field: string]: unknown }
@@ -94,6 +94,8 @@ export interface Reader {
 export interface ReaderOptions {
   /** The most bytes that one server-sent event may have. Default 32 MiB. */
   readonly maxEventBytes?: number | undefined
+  /** The most bytes that the whole answer may have. Default 128 MiB. */
+  readonly maxBytes?: number | undefined
 }
 
 /** Drives a decoder with the bytes of one response body. Cutting the bytes elsewhere gives the same events. */
@@ -101,6 +103,7 @@ export const reader = (decoder: Decoder, options?: ReaderOptions): Reader => {
   let state: Step = "more"
   let events: Array<Chat.Event> = []
   let begun = false
+  let left = options?.maxBytes ?? 128 * 1024 * 1024
   const parser = Sse.make({
     ...(options?.maxEventBytes === undefined ? undefined : { maxEventBytes: options.maxEventBytes }),
     onEvent: (data, name) => {
@@ -121,7 +124,9 @@ export const reader = (decoder: Decoder, options?: ReaderOptions): Reader => {
     text: text.join,
     feed: (bytes) => {
       if (state !== "more") return []
-      if (!parser.feed(bytes) && state === "more")
+      left -= bytes.length
+      if (left < 0) state = Fault.malformed("the answer is larger than the limit")
+      else if (!parser.feed(bytes) && state === "more")
         state = Fault.malformed("a server-sent event is larger than the limit")
       return take()
     },

@@ -46,7 +46,10 @@ export const completeObject = <A, I, R>(
   request: Chat.Request
 ): Effect.Effect<A, Error, R | Provider> =>
   Effect.flatMap(Provider, (provider) =>
-    provider.completeWith({ output: { schema: Output.jsonSchema(schema) }, ...request }, Output.decode(schema))
+    provider.completeWith(
+      { ...request, output: request.output ?? { schema: Output.jsonSchema(schema) } },
+      Output.decode(schema)
+    )
   )
 
 export const models: Effect.Effect<ReadonlyArray<Protocol.Model>, Error, Provider> = Effect.flatMap(

@@ -124,7 +124,7 @@ const inner = (body: Fields): Fields => Json.record(body["error"]) ?? Json.recor
 
 const messageOf = (body: Fields, error: Fields, raw: string): string => {
   const found = [error["message"], error["status_msg"], body["error"], body["detail"], body["message"], body["msg"]]
-  const said = found.find(isText) ?? (body["detail"] === undefined ? undefined : JSON.stringify(body["detail"]))
+  const said = found.find(isText) ?? (body["detail"] === undefined ? undefined : Json.stringify(body["detail"]))
   return plain(said ?? raw)
 }
 

@@ -83,8 +83,9 @@ export const make = (options: Options): Parser => {
       if (cr !== -1 && cr < position) cr = chunk.indexOf(CR, position)
       const end = cr !== -1 && (lf === -1 || cr < lf) ? cr : lf
       if (end === -1) {
+        if (size + pending.length + chunk.length - position > limit) return false
         pending.append(chunk, position)
-        return size + pending.length <= limit
+        return true
       }
       if (pending.length === 0) line(chunk, position, end)
       else {

@@ -12,7 +12,7 @@ export interface ToolCalls {
    * id together with a name begins another call though the place is the same (Cerebras; both recorded).
    */
   readonly add: (piece: Piece) => Chat.Event | undefined
-  /** The answer is over: the calls, parsed. Arguments cut off by the token limit make no call. */
+  /** The answer is over: the calls, parsed. Arguments that were cut off make no call. */
   readonly finish: (reason: Chat.FinishReason) => ReadonlyArray<Chat.Event> | Fault.Fault
 }
 
@@ -24,34 +24,37 @@ export interface Piece {
 }
 
 interface Pending {
-  readonly place: number
+  readonly index: number
   id: string
   name: string
   args: string
 }
 
+/** Reasons for which a model stops in the middle of whatever it is at: the limit, or a classifier. */
+const interrupts: ReadonlySet<Chat.FinishReason> = new Set(["length", "content-filter"])
+
 /** @param answerId Of the answer, for calls that come without an id. */
 export const make = (answerId: () => string | undefined): ToolCalls => {
   const calls: Array<Pending> = []
-  let current: Pending | undefined
+  const latest = new Map<number, Pending>()
 
   const at = ({ id, name, place }: Piece): Pending => {
-    const known = current?.place === place ? current : calls.findLast((call) => call.place === place)
+    const known = latest.get(place)
     const another = known !== undefined && id !== undefined && name !== undefined && known.id !== id && known.id !== ""
     if (known !== undefined && !another) return known
-    const call = { place, id: id ?? "", name: name ?? "", args: "" }
+    const call = { index: calls.length, id: id ?? "", name: name ?? "", args: "" }
     calls.push(call)
+    latest.set(place, call)
     return call
   }
 
   /** The provider's, or one of ours, so that the pieces of two calls can be told apart. */
-  const idOf = (call: Pending): string => (call.id === "" ? `${answerId() ?? "call"}_${calls.indexOf(call)}` : call.id)
+  const idOf = (call: Pending): string => (call.id === "" ? `${answerId() ?? "call"}_${call.index}` : call.id)
 
   return {
     size: () => calls.length,
     add: (piece) => {
       const call = at(piece)
-      current = call
       if (call.id === "" && piece.id !== undefined) call.id = piece.id
       if (call.name === "" && piece.name !== undefined) call.name = piece.name
       call.args += piece.delta
@@ -63,7 +66,7 @@ export const make = (answerId: () => string | undefined): ToolCalls => {
       const events: Array<Chat.Event> = []
       for (const call of calls) {
         const input = call.args.trim() === "" ? {} : Json.parseHandedOn(call.args)
-        const cutOff = reason === "length" && (input === undefined || call.args.trim() === "")
+        const cutOff = interrupts.has(reason) && (input === undefined || call.args.trim() === "")
         if (cutOff) continue
         if (input === undefined) return Fault.malformed(`the arguments of ${call.name} are not JSON`, call.args)
         if (call.name === "") return Fault.malformed("a tool call has no name", call.args)

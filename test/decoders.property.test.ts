@@ -298,10 +298,10 @@ describe("whatever comes", () => {
         const body: unknown = JSON.parse(JSON.stringify(value))
         for (const protocol of protocols) {
           for (const dialect of dialects) {
-            const events = protocol.decodeBody(body, dialect)
+            const events = protocol.decodeBody(JSON.stringify(body), dialect)
             expect(Fault.isFault(events) || (isSane(events) && Chat.reply(events) !== undefined)).toBe(true)
           }
-          const models = protocol.decodeModels(body)
+          const models = protocol.decodeModels(JSON.stringify(body))
           expect(Fault.isFault(models) || models.every(({ id }) => typeof id === "string" && id !== "")).toBe(true)
         }
       }),
@@ -314,7 +314,7 @@ describe("whatever comes", () => {
     for (const protocol of protocols) {
       readAll(protocol, [bytes(data(`{"choices":[{"delta":${poison},"finish_reason":"stop"}],"usage":${poison}}`))])
       readAll(protocol, [bytes(data(`{"type":"message_start","message":${poison}}`))])
-      protocol.decodeBody(JSON.parse(`{"content":[${poison}],"choices":[{"message":${poison}}]}`), {})
+      protocol.decodeBody(JSON.stringify(JSON.parse(`{"content":[${poison}],"choices":[{"message":${poison}}]}`)), {})
     }
     expect("polluted" in {}).toBe(false)
   })
@@ -355,7 +355,10 @@ describe("encode, then decode", () => {
         })
         const dialect = { replaysReasoning: true }
         const [turn] = turns(OpenAiChat.encode({ messages: [message] }, { ...options, dialect }))
-        const events = OpenAiChat.decodeBody({ choices: [{ message: turn, finish_reason: "stop" }] }, dialect)
+        const events = OpenAiChat.decodeBody(
+          JSON.stringify({ choices: [{ message: turn, finish_reason: "stop" }] }),
+          dialect
+        )
         expect(Fault.isFault(events) ? events : Chat.reply(events)?.message).toEqual(message)
       }),
       { numRuns: 500 }
@@ -373,7 +376,8 @@ describe("encode, then decode", () => {
           ...(text === "" ? [] : [{ type: "text", text }]),
           ...calls.map((call) => ({ type: "tool_use", ...call }))
         ]
-        const decode = (content: unknown) => AnthropicMessages.decodeBody({ content, stop_reason: "end_turn" }, {})
+        const decode = (content: unknown) =>
+          AnthropicMessages.decodeBody(JSON.stringify({ content, stop_reason: "end_turn" }), {})
         const events = decode(content)
         const message = Fault.isFault(events) ? undefined : Chat.reply(events)?.message
         if (message === undefined) throw new Error("it was not decoded")

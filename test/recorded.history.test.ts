@@ -273,7 +273,7 @@ describe.skipIf(!present)("encode, then decode", () => {
       const reader = Protocol.reader(protocol.decoder({}))
       return [...reader.feed(Recording.bytes(folder, recorded)), ...reader.end()]
     }
-    const events = protocol.decodeBody(json(textOf(recorded)), {})
+    const events = protocol.decodeBody(JSON.stringify(json(textOf(recorded))), {})
     return "_tag" in events ? [] : events
   }
 
@@ -286,7 +286,7 @@ describe.skipIf(!present)("encode, then decode", () => {
       recorded.protocol === "openai-chat"
         ? { choices: [{ message: turn, finish_reason: "stop" }] }
         : { ...turn, stop_reason: "end_turn" }
-    const events = protocol.decodeBody(body, dialect)
+    const events = protocol.decodeBody(JSON.stringify(body), dialect)
     return "_tag" in events ? undefined : Chat.reply(events)
   }
 

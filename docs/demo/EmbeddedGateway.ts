@@ -68,7 +68,7 @@ const service = (gateway: Gateway.Service, condition: MutableRef.MutableRef<Cond
 const script = (condition: MutableRef.MutableRef<Condition>, model: Model): Gateway.Script => {
   const admit = admission()
   return (request) => {
-    if (request.method !== "POST" || request.url !== "/v1/chat/completions") return notFound
+    if (request.method !== "POST" || new URL(request.url).pathname !== "/v1/chat/completions") return notFound
     if (!known.has(keyOf(request))) return refused
     if (MutableRef.get(condition) === "Down") return unavailable
     if (MutableRef.get(condition) === "Full" || !admit(request.at)) return refused

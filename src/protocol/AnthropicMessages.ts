@@ -26,11 +26,11 @@ const encode = (request: Chat.Request, options: Protocol.EncodeOptions): Protoco
     ...request.extra,
     ...Json.defined({
       model,
-      max_tokens: request.maxTokens ?? defaultMaxTokens,
+      max_tokens: request.maxTokens ?? defaultMaxTokens + budgetOf(request.reasoning),
       system: system.length === 0 ? undefined : system.map((message) => encodeText(message.content, message)),
       messages: encodeTurns(request.messages),
       stream,
-      tools: request.tools?.map(encodeTool),
+      tools: request.tools === undefined || request.tools.length === 0 ? undefined : request.tools.map(encodeTool),
       tool_choice: encodeToolChoice(request.toolChoice),
       temperature: request.temperature,
       top_p: request.topP,
@@ -41,6 +41,10 @@ const encode = (request: Chat.Request, options: Protocol.EncodeOptions): Protoco
     })
   }
 }
+
+/** Thinking counts against the limit, and a budget that is not under it is a 400. */
+const budgetOf = (reasoning: Chat.Reasoning | undefined): number =>
+  reasoning !== undefined && "budgetTokens" in reasoning ? reasoning.budgetTokens : 0
 
 /** Turns of one role that follow each other are one: all results of a turn's tool calls belong into one message. */
 const encodeTurns = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Fields> => {
@@ -59,16 +63,14 @@ const encodeTurns = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Field
 const encodeBlocks = (message: Exclude<Chat.Message, Chat.SystemMessage>): ReadonlyArray<unknown> => {
   switch (message.role) {
     case "user":
-      return typeof message.content === "string"
-        ? [encodeText(message.content, message)]
-        : message.content.map(encodePart)
+      return encodeUser(message)
     case "assistant":
       return encodeAssistant(message)
     case "tool":
       return [
         Json.defined({
           type: "tool_result",
-          tool_use_id: message.toolCallId,
+          tool_use_id: idOf(message.toolCallId),
           content: typeof message.content === "string" ? message.content : message.content.map(encodePart),
           is_error: message.isError,
           cache_control: encodeCache(message)
@@ -77,17 +79,32 @@ const encodeBlocks = (message: Exclude<Chat.Message, Chat.SystemMessage>): Reado
   }
 }
 
+/** Text of nothing but white space is a 400. A cache mark on the message stands behind its last part. */
+const encodeUser = (message: Chat.UserMessage): ReadonlyArray<Fields> => {
+  const parts = typeof message.content === "string" ? [Chat.text(message.content)] : message.content
+  const blocks = parts.filter((part) => part.type !== "text" || part.text.trim() !== "").map(encodePart)
+  const mark = encodeCache(message)
+  return blocks.map((block, index) =>
+    mark === undefined || index < blocks.length - 1 ? block : { ...block, cache_control: mark }
+  )
+}
+
+/** This wire takes letters, digits, `_` and `-` in an id. Other wires make others. */
+const idOf = (id: string): string => id.replace(/[^\w-]/g, "_")
+
 /** Signed thinking goes back exactly as it came. An empty text block is a 400. */
 const encodeAssistant = (message: Chat.AssistantMessage): ReadonlyArray<unknown> =>
   message.replay?.protocol === id
     ? Json.array(message.replay.content)
     : [
-        ...(message.text === "" ? [] : [{ type: "text", text: message.text }]),
+        ...(message.text.trim() === "" ? [] : [{ type: "text", text: message.text }]),
         ...(message.toolCalls ?? []).map((call) => ({
           type: "tool_use",
-          id: call.id,
+          id: idOf(call.id),
           name: call.name,
-          input: call.input ?? {}
+          // An object, also for a call whose arguments the program has refused.
+          input:
+            Json.record(call.input) ?? (call.input === undefined || call.input === null ? {} : { value: call.input })
         }))
       ]
 
@@ -148,6 +165,7 @@ interface Block {
   text: string
   signature: string
   json: string
+  readonly citations: Array<unknown>
 }
 
 const decoder = (): Protocol.Decoder & {
@@ -183,17 +201,20 @@ const decoder = (): Protocol.Decoder & {
 
   const startBlock = (index: unknown, fields: Fields | undefined, events: Array<Chat.Event>): void => {
     if (fields === undefined) return
-    const block: Block = { fields: { ...fields }, text: "", signature: "", json: "" }
+    const block: Block = { fields: { ...fields }, text: "", signature: "", json: "", citations: [] }
     blocks.push(block)
     byIndex.set(index, block)
-    if (fields["type"] === "text") grow(block, "TextDelta", fields["text"], events)
+    if (fields["type"] === "text") {
+      grow(block, "TextDelta", fields["text"], events)
+      block.citations.push(...Json.array(fields["citations"]))
+    }
     if (fields["type"] === "thinking") {
       grow(block, "ReasoningDelta", fields["thinking"], events)
       block.signature = Json.string(fields["signature"]) ?? ""
     }
     if (fields["type"] === "tool_use") {
       const input = Json.record(fields["input"])
-      const whole = input === undefined || Object.keys(input).length === 0 ? "" : JSON.stringify(input)
+      const whole = input === undefined || Object.keys(input).length === 0 ? "" : (Json.stringify(input) ?? "")
       growCall(block, index, whole, events)
     }
   }
@@ -229,6 +250,9 @@ const decoder = (): Protocol.Decoder & {
       case "signature_delta":
         block.signature += Json.string(delta["signature"]) ?? ""
         break
+      case "citations_delta":
+        block.citations.push(delta["citation"])
+        break
       case "input_json_delta": {
         const json = Json.string(delta["partial_json"]) ?? ""
         // The tools that the server runs itself are no calls of the program's; they only go into the replay.
@@ -250,7 +274,7 @@ const decoder = (): Protocol.Decoder & {
       usage: decodeUsage(usage),
       model,
       id: answerId,
-      ...(blocks.some(needsReplay) ? { replay: { protocol: id, content: blocks.map(replay) } } : undefined)
+      ...(blocks.some(needsReplay) ? { replay: { protocol: id, content: blocks.flatMap(replay) } } : undefined)
     })
     return "done"
   }
@@ -300,46 +324,53 @@ const decoder = (): Protocol.Decoder & {
   }
 }
 
-const decodeBody = (body: unknown): ReadonlyArray<Chat.Event> | Fault.Fault => {
-  const raw = JSON.stringify(body)
-  const message = Json.record(body)
-  if (message === undefined) return Fault.malformed("the body is not a JSON object", raw)
+const decodeBody = (text: string): ReadonlyArray<Chat.Event> | Fault.Fault => {
+  const message = Json.record(Json.parse(text))
+  if (message === undefined) return Fault.malformed("the body is not a JSON object", text)
   const events: Array<Chat.Event> = []
-  const step = decoder().body(message, raw, events)
+  const step = decoder().body(message, text, events)
   return Fault.isFault(step) ? step : events
 }
 
 const failed = (fields: Fields): boolean => {
   const code = Json.record(fields["base_resp"])?.["status_code"]
-  return Json.record(fields["error"]) !== undefined || (typeof code === "number" && code !== 0)
+  const error = Json.record(fields["error"]) ?? Json.nonEmpty(fields["error"])
+  return error !== undefined || (typeof code === "number" && code !== 0)
 }
 
 /** Text and tool calls say all there is to say of themselves; everything else must go back as it came. */
-const needsReplay = (block: Block): boolean => block.fields["type"] !== "text" && block.fields["type"] !== "tool_use"
+const needsReplay = (block: Block): boolean =>
+  (block.fields["type"] !== "text" && block.fields["type"] !== "tool_use") || block.citations.length > 0
 
-const replay = (block: Block): Fields => {
+/** An empty text block is a 400; a call that was cut off has no result that could follow it. */
+const replay = (block: Block): ReadonlyArray<Fields> => {
   switch (block.fields["type"]) {
-    case "text":
-      return { ...block.fields, text: block.text }
+    case "text": {
+      const citations = block.citations.length === 0 ? undefined : block.citations
+      return block.text === "" ? [] : [Json.defined({ ...block.fields, text: block.text, citations })]
+    }
     case "thinking":
-      return { ...block.fields, thinking: block.text, signature: block.signature }
-    default:
-      return block.json === "" ? block.fields : { ...block.fields, input: Json.parseHandedOn(block.json) ?? {} }
+      return [{ ...block.fields, thinking: block.text, signature: block.signature }]
+    default: {
+      if (block.json === "") return [block.fields]
+      const input = Json.parseHandedOn(block.json)
+      return input === undefined ? [] : [{ ...block.fields, input }]
+    }
   }
 }
 
-const finishReasons: { readonly [word: string]: Chat.FinishReason } = {
-  end_turn: "stop",
-  stop_sequence: "stop",
-  max_tokens: "length",
-  model_context_window_exceeded: "length",
-  tool_use: "tool-calls",
-  refusal: "content-filter",
-  pause_turn: "pause"
-}
+const finishReasons: ReadonlyMap<string, Chat.FinishReason> = new Map([
+  ["end_turn", "stop"],
+  ["stop_sequence", "stop"],
+  ["max_tokens", "length"],
+  ["model_context_window_exceeded", "length"],
+  ["tool_use", "tool-calls"],
+  ["refusal", "content-filter"],
+  ["pause_turn", "pause"]
+])
 
 const finishReason = (word: string | undefined, hasCalls: boolean): Chat.FinishReason =>
-  word === undefined ? (hasCalls ? "tool-calls" : "other") : (finishReasons[word] ?? "other")
+  word === undefined ? (hasCalls ? "tool-calls" : "other") : (finishReasons.get(word) ?? "other")
 
 /** `input_tokens` leaves the cached ones out on this wire; ours includes them. */
 const decodeUsage = (counts: { readonly [key: string]: number }): Chat.Usage => {
@@ -357,9 +388,9 @@ const decodeUsage = (counts: { readonly [key: string]: number }): Chat.Usage => 
 // Models
 // ---------------------------------------------------------------------------------------------------------------------
 
-const decodeModels = (body: unknown): ReadonlyArray<Protocol.Model> | Fault.Fault => {
-  const list = Json.record(body)?.["data"]
-  if (!Array.isArray(list)) return Fault.malformed("the body is not a list of models", JSON.stringify(body))
+const decodeModels = (text: string): ReadonlyArray<Protocol.Model> | Fault.Fault => {
+  const list = Json.record(Json.parse(text))?.["data"]
+  if (!Array.isArray(list)) return Fault.malformed("the body is not a list of models", text)
   return list.flatMap((item) => {
     const model = Json.record(item)
     const name = Json.nonEmpty(model?.["id"])

@@ -21,12 +21,11 @@ const encode = (request: Chat.Request, options: Protocol.EncodeOptions): Protoco
     ...request.extra,
     ...Json.defined({
       model,
-      messages: [...inWords(request.output, dialect), ...request.messages].flatMap((message) =>
-        encodeMessage(message, dialect)
-      ),
+      messages: encodeMessages([...inWords(request.output, dialect), ...request.messages], dialect),
       stream,
       stream_options: stream && dialect.streamUsage !== false ? { include_usage: true } : undefined,
-      tools: request.tools?.map(encodeTool),
+      // An empty list is a 400 at OpenAI and a 422 at Mistral.
+      tools: request.tools === undefined || request.tools.length === 0 ? undefined : request.tools.map(encodeTool),
       tool_choice: encodeToolChoice(request.toolChoice),
       [dialect.maxTokens ?? "max_tokens"]: request.maxTokens,
       temperature: request.temperature,
@@ -40,14 +39,31 @@ const encode = (request: Chat.Request, options: Protocol.EncodeOptions): Protoco
   }
 }
 
-const encodeMessage = (message: Chat.Message, dialect: Protocol.Dialect): ReadonlyArray<Fields> => {
+/** Results of tools stand together; what pictures they have follow behind the last one, as the user's. */
+const encodeMessages = (messages: ReadonlyArray<Chat.Message>, dialect: Protocol.Dialect): ReadonlyArray<Fields> => {
+  const encoded: Array<Fields> = []
+  let images: Array<Chat.Part> = []
+  const show = () => {
+    if (images.length > 0) encoded.push({ role: "user", content: encodeContent(images) })
+    images = []
+  }
+  for (const message of messages) {
+    if (message.role === "tool") images.push(...imagesOf(message))
+    else show()
+    encoded.push(encodeMessage(message, dialect))
+  }
+  show()
+  return encoded
+}
+
+const encodeMessage = (message: Chat.Message, dialect: Protocol.Dialect): Fields => {
   switch (message.role) {
     case "system":
-      return [{ role: "system", content: message.content }]
+      return { role: "system", content: message.content }
     case "user":
-      return [{ role: "user", content: encodeContent(message.content) }]
+      return { role: "user", content: encodeContent(message.content) }
     case "assistant":
-      return [encodeAssistant(message, dialect)]
+      return encodeAssistant(message, dialect)
     case "tool":
       return encodeToolResult(message, dialect)
     default:
@@ -86,22 +102,20 @@ const encodeToolCall = (call: Chat.ToolCall): Fields => ({
   function: { name: call.name, arguments: JSON.stringify(call.input ?? {}) }
 })
 
-/** A tool's answer is text on this wire; its pictures follow as the user's. */
-const encodeToolResult = (message: Chat.ToolMessage, dialect: Protocol.Dialect): ReadonlyArray<Fields> => {
-  const parts = typeof message.content === "string" ? [] : message.content
-  const text =
-    typeof message.content === "string"
-      ? message.content
-      : parts.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n")
-  const images = parts.filter((part) => part.type === "image")
-  const result = Json.defined({
+/** A tool's answer is text on this wire. */
+const encodeToolResult = (message: Chat.ToolMessage, dialect: Protocol.Dialect): Fields =>
+  Json.defined({
     role: "tool",
     tool_call_id: message.toolCallId,
     name: dialect.namesToolResults === true ? message.name : undefined,
-    content: text
+    content:
+      typeof message.content === "string"
+        ? message.content
+        : message.content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n")
   })
-  return images.length === 0 ? [result] : [result, { role: "user", content: encodeContent(images) }]
-}
+
+const imagesOf = (message: Chat.ToolMessage): ReadonlyArray<Chat.Part> =>
+  typeof message.content === "string" ? [] : message.content.filter((part) => part.type === "image")
 
 const encodeTool = (tool: Chat.ToolDefinition): Fields => ({
   type: "function",
@@ -123,7 +137,8 @@ const inWords = (
   output: Chat.Request["output"],
   { output: how = "schema" }: Protocol.Dialect
 ): ReadonlyArray<Chat.Message> => {
-  if (output === undefined || how === "schema") return []
+  // OpenAI refuses `json_object` unless the word JSON stands in the messages.
+  if (output === undefined || (how === "schema" && output !== "json")) return []
   const schema = output === "json" ? "" : ` It must match this JSON Schema: ${JSON.stringify(output.schema)}`
   return [Chat.system(`Answer with JSON and nothing else.${schema}`)]
 }
@@ -221,7 +236,7 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
       id: Json.nonEmpty(call?.["id"]),
       name: Json.nonEmpty(fn?.["name"]),
       // Some servers send the arguments parsed.
-      delta: typeof args === "string" ? args : Json.record(args) === undefined ? "" : JSON.stringify(args)
+      delta: typeof args === "string" ? args : Json.record(args) === undefined ? "" : (Json.stringify(args) ?? "")
     })
     if (event !== undefined) events.push(event)
   }
@@ -281,12 +296,12 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
   }
 }
 
-const decodeBody = (body: unknown, dialect: Protocol.Dialect): ReadonlyArray<Chat.Event> | Fault.Fault => {
-  const fields = Json.record(body)
-  if (fields === undefined) return Fault.malformed("the body is not a JSON object", JSON.stringify(body))
+const decodeBody = (text: string, dialect: Protocol.Dialect): ReadonlyArray<Chat.Event> | Fault.Fault => {
+  const fields = Json.record(Json.parse(text))
+  if (fields === undefined) return Fault.malformed("the body is not a JSON object", text)
   const answer = decoder(dialect)
   const events: Array<Chat.Event> = []
-  const read = answer.take(fields, JSON.stringify(body), events, "message")
+  const read = answer.take(fields, text, events, "message")
   const step = read === "more" ? answer.finish(events) : read
   return Fault.isFault(step) ? step : events
 }
@@ -298,8 +313,8 @@ const isFirst = (choice: unknown): boolean => {
 
 /** `reasoning_content` wins where a server sends both (as in the Vercel AI SDK's tests). */
 const reasoningOf = (delta: Fields): string | undefined => {
-  const said = delta["reasoning_content"] ?? delta["reasoning"]
-  if (typeof said === "string") return said
+  const said = Json.nonEmpty(delta["reasoning_content"]) ?? Json.nonEmpty(delta["reasoning"])
+  if (said !== undefined) return said
   const details = delta["reasoning_details"]
   if (!Array.isArray(details)) return undefined
   return details.map(detailText).join("")
@@ -315,7 +330,7 @@ const mergeDetail = (details: Array<Record<string, unknown>>, piece: unknown): v
   const fields = Json.record(piece)
   if (fields === undefined) return
   const last = details.at(-1)
-  const same = last !== undefined && last["type"] === fields["type"] && last["index"] === fields["index"]
+  const same = last !== undefined && ["type", "index", "id"].every((key) => sameOrSilent(last[key], fields[key]))
   if (!same || fields["index"] === undefined) {
     details.push({ ...fields })
     return
@@ -326,6 +341,9 @@ const mergeDetail = (details: Array<Record<string, unknown>>, piece: unknown): v
     if (value !== null && value !== undefined) last[key] = grows && typeof value === "string" ? before + value : value
   }
 }
+
+const sameOrSilent = (before: unknown, after: unknown): boolean =>
+  before === after || before === null || before === undefined || after === null || after === undefined
 
 /** An `error` that says something, or MiniMax's `base_resp` with a code other than 0. */
 const failed = (chunk: Fields): boolean => {
@@ -338,23 +356,23 @@ const failed = (chunk: Fields): boolean => {
 /** Finish reasons that are no finish: DeepSeek's, GLM's, and Mistral's and OpenRouter's, by their API docs. */
 const brokenOff = new Set(["insufficient_system_resource", "network_error", "error"])
 
-const finishReasons: { readonly [word: string]: Chat.FinishReason } = {
-  stop: "stop",
-  eos: "stop",
-  end_turn: "stop",
-  length: "length",
-  max_tokens: "length",
-  model_length: "length",
+const finishReasons: ReadonlyMap<string, Chat.FinishReason> = new Map([
+  ["stop", "stop"],
+  ["eos", "stop"],
+  ["end_turn", "stop"],
+  ["length", "length"],
+  ["max_tokens", "length"],
+  ["model_length", "length"],
   // MiMo stops a model that repeats itself, in the middle of whatever it was at.
-  repetition_truncation: "length",
-  tool_calls: "tool-calls",
-  function_call: "tool-calls",
-  content_filter: "content-filter",
-  sensitive: "content-filter"
-}
+  ["repetition_truncation", "length"],
+  ["tool_calls", "tool-calls"],
+  ["function_call", "tool-calls"],
+  ["content_filter", "content-filter"],
+  ["sensitive", "content-filter"]
+])
 
 const finishReason = (word: string | undefined, hasCalls: boolean): Chat.FinishReason =>
-  word === undefined ? (hasCalls ? "tool-calls" : "other") : (finishReasons[word] ?? "other")
+  word === undefined ? (hasCalls ? "tool-calls" : "other") : (finishReasons.get(word) ?? "other")
 
 const decodeUsage = (value: unknown): Chat.Usage | undefined => {
   const counts = Json.record(value)
@@ -378,9 +396,10 @@ const decodeUsage = (value: unknown): Chat.Usage | undefined => {
 // Models
 // ---------------------------------------------------------------------------------------------------------------------
 
-const decodeModels = (body: unknown): ReadonlyArray<Protocol.Model> | Fault.Fault => {
+const decodeModels = (text: string): ReadonlyArray<Protocol.Model> | Fault.Fault => {
+  const body = Json.parse(text)
   const list = Json.record(body)?.["data"] ?? Json.record(body)?.["models"] ?? body
-  if (!Array.isArray(list)) return Fault.malformed("the body is not a list of models", JSON.stringify(body))
+  if (!Array.isArray(list)) return Fault.malformed("the body is not a list of models", text)
   return list.flatMap((item) => {
     const model = Json.record(item)
     const name = Json.nonEmpty(model?.["id"]) ?? Json.nonEmpty(model?.["name"])

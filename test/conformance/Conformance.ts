@@ -27,7 +27,7 @@ export const check = (recording: Recording, bytes: Uint8Array): ReadonlyArray<Mi
     return cuts(bytes).flatMap(([cut, chunks]) => checkRead(recording, cut, stream(recording, chunks), raw))
   if (recording.status >= 400) return checkRefusal(recording, recording.status, raw)
   const read = whole(recording, raw)
-  return Fault.isFault(read.step) && recording.kind !== "response"
+  return Fault.isFault(read.step) && read.step._tag === "Refused" && recording.kind !== "response"
     ? checkRefusal(recording, recording.status, raw)
     : checkRead(recording, "whole", read, raw)
 }
@@ -58,7 +58,7 @@ const stream = (recording: Recording, chunks: ReadonlyArray<Uint8Array>, dialect
 }
 
 const whole = (recording: Recording, raw: string, dialect: Protocol.Dialect = {}): Read => {
-  const read = protocols[recording.protocol].decodeBody(JSON.parse(raw), dialect)
+  const read = protocols[recording.protocol].decodeBody(raw, dialect)
   return Fault.isFault(read) ? { events: [], step: read } : { events: read, step: "done" }
 }
 

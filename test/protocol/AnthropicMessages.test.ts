@@ -456,7 +456,7 @@ const answer = (content: ReadonlyArray<unknown>, stop_reason: unknown = "end_tur
 
 /** The events of a body that is one. */
 const read = (value: unknown): ReadonlyArray<Chat.Event> => {
-  const events = AnthropicMessages.decodeBody(value, {})
+  const events = AnthropicMessages.decodeBody(JSON.stringify(value), {})
   if (Fault.isFault(events)) throw new Error(`a fault: ${JSON.stringify(events)}`)
   return events
 }
@@ -706,7 +706,10 @@ describe("errors inside a 200", () => {
   for (const [name, event] of errors) {
     it(`${name} is a refusal, in a stream and whole`, () => {
       expect(streamed([begin, event]).step).toEqual({ _tag: "Refused", body: JSON.stringify(event) })
-      expect(AnthropicMessages.decodeBody(event, {})).toEqual({ _tag: "Refused", body: JSON.stringify(event) })
+      expect(AnthropicMessages.decodeBody(JSON.stringify(event), {})).toEqual({
+        _tag: "Refused",
+        body: JSON.stringify(event)
+      })
     })
   }
 
@@ -739,15 +742,15 @@ describe("models", () => {
       created_at: "2025-02-19T00:00:00Z",
       max_input_tokens: 9
     }
-    expect(AnthropicMessages.decodeModels({ data: [item], has_more: false })).toEqual([
+    expect(AnthropicMessages.decodeModels(JSON.stringify({ data: [item], has_more: false }))).toEqual([
       { id: "claude", name: "Claude", ownedBy: undefined, contextWindow: 9, created: 1_739_923_200 }
     ])
   })
 
   it("what is no model is left out; what is no list is malformed", () => {
-    expect(AnthropicMessages.decodeModels({ data: [null, 1, "x", {}, { id: "" }] })).toEqual([])
+    expect(AnthropicMessages.decodeModels(JSON.stringify({ data: [null, 1, "x", {}, { id: "" }] }))).toEqual([])
     for (const value of [{}, { data: "x" }, null, 1, []]) {
-      expect(AnthropicMessages.decodeModels(value)).toMatchObject({ _tag: "Malformed" })
+      expect(AnthropicMessages.decodeModels(JSON.stringify(value))).toMatchObject({ _tag: "Malformed" })
     }
   })
 })

@@ -576,7 +576,7 @@ const answer = (message: unknown, finish_reason: unknown = "stop", rest: object 
   ...rest
 })
 
-const whole = (value: unknown, dialect: Protocol.Dialect = {}) => OpenAiChat.decodeBody(value, dialect)
+const whole = (value: unknown, dialect: Protocol.Dialect = {}) => OpenAiChat.decodeBody(JSON.stringify(value), dialect)
 
 /** The events of a body that is one. */
 const read = (value: unknown): ReadonlyArray<Chat.Event> => {
@@ -689,7 +689,7 @@ describe("the reason", () => {
     ["length", "length"],
     ["tool_calls", "tool-calls"],
     ["content_filter", "content-filter"],
-    ["repetition_truncation", "other"],
+    ["repetition_truncation", "length"],
     ["a word of tomorrow", "other"],
     ["constructor", "other"],
     ["toString", "other"],
@@ -705,7 +705,7 @@ describe("the reason", () => {
 
   it("a model that broke off for want of a machine is overloaded, not finished", () => {
     const { events, step } = streamed([chunk({ content: "x" }), chunk({}, "insufficient_system_resource"), "[DONE]"])
-    expect(step).toEqual({ _tag: "Overloaded", code: "insufficient_system_resource" })
+    expect(step).toEqual({ _tag: "BrokenOff", code: "insufficient_system_resource" })
     expect(tags(events)).toEqual(["TextDelta"])
   })
 })
@@ -848,20 +848,20 @@ describe("models", () => {
   ]
   for (const [who, item, model] of rows) {
     it(`as ${who} lists them`, () => {
-      expect(OpenAiChat.decodeModels({ object: "list", data: [item] })).toEqual([{ ...none, ...model }])
+      expect(OpenAiChat.decodeModels(JSON.stringify({ object: "list", data: [item] }))).toEqual([{ ...none, ...model }])
     })
   }
 
   it("a list without an envelope, or under `models`", () => {
     for (const list of [[{ id: "a" }], { models: [{ id: "a" }] }]) {
-      expect(OpenAiChat.decodeModels(list)).toEqual([{ id: "a", ...none }])
+      expect(OpenAiChat.decodeModels(JSON.stringify(list))).toEqual([{ id: "a", ...none }])
     }
   })
 
   it("what is no model is left out; what is no list is malformed", () => {
-    expect(OpenAiChat.decodeModels({ data: [null, 1, "x", {}, { id: "" }] })).toEqual([])
+    expect(OpenAiChat.decodeModels(JSON.stringify({ data: [null, 1, "x", {}, { id: "" }] }))).toEqual([])
     for (const value of [{}, { data: "x" }, null, 1, "x"]) {
-      expect(OpenAiChat.decodeModels(value)).toMatchObject({ _tag: "Malformed" })
+      expect(OpenAiChat.decodeModels(JSON.stringify(value))).toMatchObject({ _tag: "Malformed" })
     }
   })
 })
