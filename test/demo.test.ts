@@ -95,7 +95,7 @@ describe.concurrent("npm run demo", () => {
       tag: "Transient",
       message: expect.stringMatching(texts["transientBudget"] ?? "")
     },
-    { step: "burst", requests: expect.any(Number), outcome: "answered", message: expect.stringMatching(retry) }
+    expect.objectContaining({ step: "burst", requests: expect.any(Number), outcome: "answered" })
   ]
 
   const finished = (result: Run) => {
@@ -117,9 +117,9 @@ describe.concurrent("npm run demo", () => {
         transientBudget: /HTTP 503.* 11 requests were made/
       })
     )
-    // Eight calls, of which the gateway refuses at least one, and none more than twice.
+    // Eight calls that go a few at a time, because the gateway complained a moment ago; none is refused more than twice.
     const [burst] = lines.slice(-1)
-    expect(burst).toMatchObject({ requests: expect.toSatisfy((count: number) => 8 < count && count <= 24) })
+    expect(burst).toMatchObject({ requests: expect.toSatisfy((count: number) => 8 <= count && count <= 24) })
   })
 
   it("--lang zh says it all in Chinese", { timeout: 40_000 }, async () => {
