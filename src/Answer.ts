@@ -1,11 +1,12 @@
 /**
  * An answer with a 2xx, and what is read from it: a stream of events, a whole reply, or a list of models.
  */
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Channel from "effect/Channel"
+import type * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Mailbox from "effect/Mailbox"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type * as Body from "./Body.js"
 import * as Chat from "./Chat.js"
 import * as Fault from "./Fault.js"
 import * as Protocol from "./Protocol.js"
@@ -14,7 +15,8 @@ import * as ResponseBody from "./ResponseBody.js"
 
 /** A 2xx whose body is yet to be read. */
 export interface Answer {
-  readonly response: HttpClientResponse.HttpClientResponse
+  readonly headers: { readonly [name: string]: string | undefined }
+  readonly body: Body.Body
   readonly clocks: ResponseBody.Clocks
   /** Fails as the fault means. */
   readonly fail: (fault: Fault.Fault, sofar?: SoFar) => Effect.Effect<never, ProviderError.ProviderError>
@@ -33,7 +35,7 @@ export interface Wire {
   readonly dialect: Protocol.Dialect
 }
 
-type Read<A> = Effect.Effect<A, ProviderError.ProviderError>
+type Read<A> = Effect.Effect<A, ProviderError.ProviderError, Scope.Scope>
 
 /** Waits for the first events; the stream begins with them. A failure before them is the effect's, one after them the stream's. */
 export const stream = (
@@ -41,25 +43,31 @@ export const stream = (
   wire: Wire
 ): Effect.Effect<Stream.Stream<Chat.Event, ProviderError.ProviderError>, ProviderError.ProviderError, Scope.Scope> => {
   // JSON or a page where a stream was promised: an error mostly, and sometimes the whole answer.
-  if (/json|html/.test(answer.response.headers["content-type"] ?? "")) {
+  if (/json|html/.test(answer.headers["content-type"] ?? "")) {
     return Effect.map(events(answer, wire), Stream.fromIterable)
   }
   const reader = Protocol.reader(wire.protocol.decoder(wire.dialect))
   return Effect.gen(function* () {
-    const mailbox = yield* ResponseBody.events(answer.response, reader, answer.clocks)
-    const [first, done] = yield* Effect.catchAll(mailbox.takeAll, (fault) => answer.fail(fault))
-    if (done) return Stream.fromChunk(first)
-    const rest = Stream.catchAll(Mailbox.toStream(mailbox), (fault) =>
-      Stream.fromEffect(answer.fail(fault, { partial: reader.text(), emitted: true }))
-    )
-    return Stream.concat(Stream.fromChunk(first), rest)
+    const take = yield* ResponseBody.events(answer.body, reader, answer.clocks)
+    const first = yield* Effect.catchAll(take, (fault) => answer.fail(fault))
+    const later = Effect.catchAll(take, (fault) => answer.fail(fault, { partial: reader.text(), emitted: true }))
+    return Stream.fromChannel(written(first, later))
   })
 }
+
+/** Writes what has been taken, then takes more, until it is all. */
+const written = <E>(
+  [events, done]: readonly [events: Chunk.Chunk<Chat.Event>, done: boolean],
+  take: Effect.Effect<readonly [events: Chunk.Chunk<Chat.Event>, done: boolean], E>
+): Channel.Channel<Chunk.Chunk<Chat.Event>, unknown, E> =>
+  done
+    ? Channel.write(events)
+    : Channel.flatMap(Channel.write(events), () => Channel.flatMap(take, (taken) => written(taken, take)))
 
 /** The whole reply, as the caller decodes it. */
 export const reply =
   <A, R>(decode: (reply: Chat.Reply) => Effect.Effect<A, Fault.Fault, R>) =>
-  (answer: Answer, wire: Wire): Effect.Effect<A, ProviderError.ProviderError, R> =>
+  (answer: Answer, wire: Wire): Effect.Effect<A, ProviderError.ProviderError, R | Scope.Scope> =>
     Effect.flatMap(events(answer, wire), (events) => {
       const reply = Chat.reply(events)
       if (reply === undefined) return answer.fail(Fault.malformed("the answer has no end"))
@@ -73,7 +81,7 @@ export const models = (answer: Answer, wire: Wire): Read<ReadonlyArray<Protocol.
 const maxBytes = 64 * 1024 * 1024
 
 const whole = <A>(answer: Answer, decode: (text: string) => ReadonlyArray<A> | Fault.Fault): Read<ReadonlyArray<A>> =>
-  ResponseBody.text(answer.response, { maxBytes, idle: answer.clocks.idle }).pipe(
+  ResponseBody.text(answer.body, { maxBytes, idle: answer.clocks.idle }).pipe(
     Effect.catchAll((fault) => answer.fail(fault)),
     Effect.flatMap((text) => {
       const decoded = decode(text)

@@ -13,7 +13,8 @@ export const parse = (text: string): URL | undefined => {
 export const join = (base: URL, path: string): string => {
   const prefix = base.pathname.replace(/\/+$/, "")
   const twice = prefix.endsWith("/v1") && path.startsWith("/v1/")
-  return base.origin + (twice ? prefix.slice(0, -"/v1".length) : prefix) + path + base.search
+  const url = base.origin + (twice ? prefix.slice(0, -"/v1".length) : prefix) + path
+  return base.search === "" ? url : url + (path.includes("?") ? base.search.replace("?", "&") : base.search)
 }
 
 /** Whether what is sent there can be read on the way: plain http, and not to this very machine. */

@@ -9,9 +9,11 @@ import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
+import * as Body from "./Body.js"
 import * as ProviderError from "./ProviderError.js"
-import * as ResponseBody from "./ResponseBody.js"
 
 export interface Options {
   readonly provider: string
@@ -24,7 +26,13 @@ export type Exchange = (
   request: HttpClientRequest.HttpClientRequest,
   /** Takes the key out of a text. */
   scrub: (text: string) => string
-) => Effect.Effect<HttpClientResponse.HttpClientResponse, ProviderError.ProviderError, Scope.Scope>
+) => Effect.Effect<Answered, ProviderError.ProviderError, Scope.Scope>
+
+/** The headers have come; the body is yet to be read. */
+export interface Answered {
+  readonly response: HttpClientResponse.HttpClientResponse
+  readonly body: Body.Body
+}
 
 /**
  * The client's own span is off: it would carry every header of the answer, in which a server may echo the key, and it
@@ -33,18 +41,44 @@ export type Exchange = (
 export const make = ({ client, provider, timeout }: Options): Exchange => {
   const quiet = HttpClient.withScope(HttpClient.withTracerDisabledWhen(client, () => true))
   return (request, scrub) =>
-    withoutRedirects(quiet.execute(request)).pipe(
-      Effect.mapError((error) => broken(provider, error, scrub)),
-      Effect.timeoutFail({ duration: timeout, onTimeout: () => late(provider) })
-    )
+    Effect.suspend(() => {
+      let fetched: Response | undefined
+      const exchange = fetching(quiet.execute(request), (response) => {
+        fetched = response
+      })
+      return exchange.pipe(
+        Effect.mapError((error) => broken(provider, error, scrub)),
+        Effect.timeoutFail({ duration: timeout, onTimeout: () => late(provider) }),
+        Effect.flatMap((response) => Effect.map(bodyOf(response, fetched), (body) => ({ response, body })))
+      )
+    })
 }
 
-/** `fetch` strips `Authorization` on the way to another origin, but neither `x-api-key` nor `api-key`. */
-export const withoutRedirects = <A, E, R>(self: Effect.Effect<A, E, R>) =>
-  Effect.contextWithEffect((context: Context.Context<never>) => {
-    const init = Context.getOption(context, FetchHttpClient.RequestInit)
-    const given = init._tag === "Some" ? init.value : {}
-    return Effect.provideService(self, FetchHttpClient.RequestInit, { ...given, redirect: "manual" })
+/** `fetch` tells what it returned; the clients of Node show the stream that they read from; the others have theirs. */
+const bodyOf = (response: HttpClientResponse.HttpClientResponse, fetched: Response | undefined) => {
+  if (fetched?.body) return Body.fromReadableStream(fetched.body)
+  const source = Predicate.hasProperty(response, "source") ? response.source : undefined
+  const readable = Predicate.hasProperty(source, "body") ? source.body : source
+  return Body.isReadable(readable) ? Body.fromReadable(readable) : Body.fromStream(response.stream)
+}
+
+/**
+ * Where the client is `fetch`, tells of what it returned, and follows no redirect: `fetch` strips `Authorization` on the
+ * way to another origin, but neither `x-api-key` nor `api-key`.
+ */
+export const fetching = <A, E, R>(self: Effect.Effect<A, E, R>, onResponse: (response: Response) => void) =>
+  Effect.mapInputContext(self, (context: Context.Context<R>) => {
+    const init = Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit))
+    const given = Option.getOrElse(Context.getOption(context, FetchHttpClient.Fetch), () => globalThis.fetch)
+    const fetch: typeof globalThis.fetch = async (...request) => {
+      const response = await given(...request)
+      onResponse(response)
+      return response
+    }
+    return context.pipe(
+      Context.add(FetchHttpClient.RequestInit, { ...init, redirect: "manual" }),
+      Context.add(FetchHttpClient.Fetch, fetch)
+    )
   })
 
 const late = (provider: string): ProviderError.ProviderError =>
@@ -60,7 +94,7 @@ export const broken = (
   error: HttpClientError.HttpClientError,
   scrub: (text: string) => string
 ): ProviderError.ProviderError => {
-  const code = ResponseBody.codeOf(error)
+  const code = Body.codeOf(error.cause) ?? error.reason
   const detail = error.cause instanceof Error ? scrub(error.cause.message).slice(0, 800) : undefined
   const facts = { ...ProviderError.nothingSent(provider), code, detail }
   return error._tag === "RequestError" && error.reason !== "Transport"

@@ -94,8 +94,9 @@ export const make = (options?: Options): Effect.Effect<Gate> =>
     /** Whoever waits sees to it that the gate opens when its time has come, so it needs no fiber of its own. */
     const openInTime: Effect.Effect<never> = Effect.suspend(() => {
       const wait = until - now()
-      const next = wait > 0 ? Effect.sleep(wait) : Deferred.await(closed)
-      return Effect.zipRight(Effect.tap(next, admit), openInTime)
+      // The time may have come between the look at the gate and this one.
+      if (wait <= 0) admit()
+      return Effect.zipRight(wait > 0 ? Effect.sleep(wait) : Deferred.await(closed), openInTime)
     })
 
     return {

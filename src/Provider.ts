@@ -193,7 +193,8 @@ export const make = (deployment: Deployment, options: Options): Effect.Effect<Se
       completeWith,
       stream: (request) => Stream.unwrapScoped(call(endpoint.chat(request, true), true, Answer.stream)),
       models: Effect.map(Effect.scoped(call(endpoint.models, false, Answer.models)), byId),
-      verify: Effect.asVoid(complete({ messages: [Chat.user("ping")], maxTokens: 1 }))
+      // Not one token: reasoning models answer a limit that they cannot begin under with a 400.
+      verify: Effect.asVoid(complete({ messages: [Chat.user("ping")], maxTokens: 16 }))
     }
   })
 

@@ -2,20 +2,15 @@
  * How the body of a response is read: as events while they arrive, whole, or only its beginning. Each with a bound on
  * bytes and on time.
  */
-import type * as HttpClientError from "@effect/platform/HttpClientError"
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Chunk from "effect/Chunk"
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Mailbox from "effect/Mailbox"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Body from "./Body.js"
 import type * as Chat from "./Chat.js"
 import * as Fault from "./Fault.js"
 import type * as Protocol from "./Protocol.js"
-
-type Response = HttpClientResponse.HttpClientResponse
 
 export interface Clocks {
   /** The longest time without a byte. Keep-alive comments are bytes. */
@@ -24,82 +19,114 @@ export interface Clocks {
   readonly stall: Duration.Duration
 }
 
-/** How many events may wait for a slow consumer before the socket is no longer read. */
-const capacity = 256
+/** What has come since the consumer last looked, and whether it is all. Never empty unless it is all. */
+export type Take = Effect.Effect<readonly [events: Chunk.Chunk<Chat.Event>, done: boolean], Fault.Fault>
 
 /**
- * The events of a streamed answer. One fiber reads and decodes, a chunk at a time; the mailbox hands over all that has
- * come since the consumer last looked, and holds the reader back when the consumer is slow. Another fiber watches the
- * clocks, so that a read costs no race. Both end with the scope, and the request with them.
+ * The events of a streamed answer. They are read when they are taken, so a slow consumer holds the socket back, and no
+ * clock runs against it. The reading itself is plain code; one fiber, for the clocks, ends with the scope.
  */
 export const events = (
-  response: Response,
+  body: Body.Body,
   reader: Protocol.Reader,
   clocks: Clocks
-): Effect.Effect<Mailbox.ReadonlyMailbox<Chat.Event, Fault.Fault>, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    const clock = yield* Effect.clock
-    const mailbox = yield* Mailbox.make<Chat.Event, Fault.Fault>(capacity)
-    const pull = yield* Stream.toPull(response.stream)
+): Effect.Effect<Take, never, Scope.Scope> =>
+  Effect.flatMap(Effect.clock, (clock) => {
     const idle = Duration.toMillis(clocks.idle)
     const stall = Duration.toMillis(clocks.stall)
     let head = ""
-    let lastByte = clock.unsafeCurrentTimeMillis()
-    let lastOutput = lastByte
-    let heldBack = false
+    let ready: Array<Chat.Event> = []
+    let fault: Fault.Fault | undefined
+    let defect: { readonly cause: unknown } | undefined
+    let waiting: (() => void) | undefined
+    let reading = false
+    let lastByte = 0
+    let lastOutput = 0
 
-    const settle = (step: Protocol.Step) => (Fault.isFault(step) ? mailbox.fail(step) : mailbox.end)
-
-    const offer = (events: ReadonlyArray<Chat.Event>) => {
-      heldBack = true
-      return Effect.map(mailbox.offerAll(events), () => {
-        heldBack = false
-        lastByte = lastOutput = clock.unsafeCurrentTimeMillis()
-      })
-    }
-
-    const feed = (chunks: Chunk.Chunk<Uint8Array>): ReadonlyArray<Chat.Event> => {
+    const feed = (bytes: Uint8Array): void => {
       lastByte = clock.unsafeCurrentTimeMillis()
-      if (Chunk.size(chunks) === 1) return feedOne(Chunk.unsafeHead(chunks))
-      return Chunk.toReadonlyArray(chunks).flatMap(feedOne)
+      if (!reader.begun() && head.length < 480) head += new TextDecoder().decode(bytes.subarray(0, 480))
+      add(reader.feed(bytes))
+      const state = reader.state()
+      if (Fault.isFault(state)) fault = state
     }
 
-    const feedOne = (bytes: Uint8Array): ReadonlyArray<Chat.Event> => {
-      if (!reader.begun() && head.length < 480) head += new TextDecoder().decode(bytes.subarray(0, 480))
-      return reader.feed(bytes)
+    const add = (events: ReadonlyArray<Chat.Event>): void => {
+      if (ready.length === 0) ready = events as Array<Chat.Event>
+      else ready.push(...events)
     }
 
     /** The body ended or broke: a whole answer is still one, and what is none says why. */
-    const end = (fault: Fault.Fault) => {
-      const events = reader.end()
+    const end = (why: Fault.Fault): void => {
+      add(reader.end())
       const state = reader.state()
-      const last =
-        Fault.isFault(state) && state._tag === "Cut" ? (reader.begun() ? fault : nothing(fault, head)) : state
-      return Effect.zipRight(offer(events), settle(last))
+      if (!Fault.isFault(state)) return
+      fault = state._tag !== "Cut" ? state : reader.begun() ? why : nothing(why, head)
     }
 
-    const pump: Effect.Effect<boolean> = Effect.matchEffect(pull, {
-      onFailure: (error) => end(Fault.cut(Option.getOrUndefined(Option.map(broken(error), codeOf)))),
-      onSuccess: (chunks) => {
-        const events = feed(chunks)
-        const step = reader.state()
-        const next = step === "more" ? pump : settle(step)
-        return events.length === 0 ? next : Effect.zipRight(offer(events), next)
+    const isOver = () => defect !== undefined || fault !== undefined || reader.state() !== "more"
+
+    const read = (): void => {
+      reading = true
+      body.next((chunk) => {
+        reading = false
+        decode(chunk)
+        if (ready.length > 0 || isOver()) waiting?.()
+        else if (waiting !== undefined) read()
+      })
+    }
+
+    /** Outside of any fiber, so a mistake of ours is caught here and is a defect where the events are taken. */
+    const decode = (chunk: Body.Read): void => {
+      try {
+        if (chunk._tag === "Bytes") feed(chunk.bytes)
+        else end(Fault.cut(chunk._tag === "Broken" ? chunk.code : undefined))
+      } catch (cause) {
+        defect = { cause }
       }
+    }
+
+    const outcome: Take = Effect.suspend(() => {
+      if (defect !== undefined) return Effect.die(defect.cause)
+      const events = ready
+      ready = []
+      if (events.length === 0 && fault !== undefined) return Effect.fail(fault)
+      return Effect.succeed([Chunk.unsafeFromArray(events), fault === undefined && isOver()] as const)
     })
 
-    const watch: Effect.Effect<boolean> = Effect.suspend(() => {
-      const now = clock.unsafeCurrentTimeMillis()
-      if (heldBack) return Effect.zipRight(Effect.sleep(clocks.idle), watch)
-      if (now >= lastByte + idle) return end({ _tag: "Stalled", clock: "idle" })
-      if (now >= lastOutput + stall) return end({ _tag: "Stalled", clock: "stall" })
-      return Effect.zipRight(Effect.sleep(Math.min(lastByte + idle, lastOutput + stall) - now), watch)
+    const arrival = Effect.async<void>((resume) => {
+      lastByte = lastOutput = clock.unsafeCurrentTimeMillis()
+      waiting = () => {
+        waiting = undefined
+        resume(Effect.void)
+      }
+      if (!reading) read()
+      return Effect.sync(() => {
+        waiting = undefined
+      })
     })
 
-    yield* Effect.forkScoped(pump)
-    yield* Effect.forkScoped(watch)
-    return mailbox
+    const due = () =>
+      waiting === undefined
+        ? clock.unsafeCurrentTimeMillis() + Math.min(idle, stall)
+        : Math.min(lastByte + idle, lastOutput + stall)
+    const expire = () => {
+      end({ _tag: "Stalled", clock: lastByte + idle <= lastOutput + stall ? "idle" : "stall" })
+      waiting?.()
+    }
+
+    const take = Effect.suspend(() => (ready.length > 0 || isOver() ? outcome : Effect.zipRight(arrival, outcome)))
+    return Effect.as(Effect.forkScoped(watch(clock, due, expire)), take)
   })
+
+/** Calls `expire` when the moment that `due` names has come. The moment may move in the meantime. */
+const watch = (clock: Clock.Clock, due: () => number, expire: () => void): Effect.Effect<void> => {
+  const loop: Effect.Effect<void> = Effect.suspend(() => {
+    const wait = due() - clock.unsafeCurrentTimeMillis()
+    return wait > 0 ? Effect.zipRight(Effect.sleep(wait), loop) : Effect.sync(expire)
+  })
+  return loop
+}
 
 /** A body that ended without one event is none; one of nothing but keep-alive comments was cut off while it waited. */
 const nothing = (fault: Fault.Fault, head: string): Fault.Fault =>
@@ -109,72 +136,63 @@ const nothing = (fault: Fault.Fault, head: string): Fault.Fault =>
 
 /** The whole body as text. It fails as soon as it is larger than `maxBytes`, or nothing has come for `idle`. */
 export const text = (
-  response: Response,
+  body: Body.Body,
   options: { readonly maxBytes: number; readonly idle: Duration.Duration }
-): Effect.Effect<string, Fault.Fault> =>
-  Effect.scoped(
-    Effect.flatMap(Stream.toPull(response.stream), (pull) => {
-      const decoder = new TextDecoder()
-      let text = ""
-      let size = 0
-      const stalled: Fault.Fault = { _tag: "Stalled", clock: "idle" }
-      const next = pull.pipe(
-        Effect.mapError((error) => Option.map(broken(error), (broken) => Fault.cut(codeOf(broken)))),
-        Effect.timeoutFail({ duration: options.idle, onTimeout: () => Option.some(stalled) })
-      )
-      const read: Effect.Effect<string, Fault.Fault> = Effect.matchEffect(next, {
-        onFailure: (fault) =>
-          Option.isNone(fault) ? Effect.succeed(text + decoder.decode()) : Effect.fail(fault.value),
-        onSuccess: (chunks) => {
-          for (const bytes of chunks) {
-            size += bytes.length
-            if (size > options.maxBytes) return Effect.fail(Fault.malformed("the body is larger than the limit", text))
-            text += decoder.decode(bytes, { stream: true })
-          }
-          return read
+): Effect.Effect<string, Fault.Fault, Scope.Scope> =>
+  Effect.flatMap(Effect.clock, (clock) => {
+    const idle = Duration.toMillis(options.idle)
+    const decoder = new TextDecoder()
+    let text = ""
+    let size = 0
+    let lastByte = clock.unsafeCurrentTimeMillis()
+    let settle: ((outcome: Effect.Effect<string, Fault.Fault>) => void) | undefined
+
+    const read = (): void =>
+      body.next((chunk) => {
+        if (chunk._tag === "End") return settle?.(Effect.succeed(text + decoder.decode()))
+        if (chunk._tag === "Broken") return settle?.(Effect.fail(Fault.cut(chunk.code)))
+        lastByte = clock.unsafeCurrentTimeMillis()
+        size += chunk.bytes.length
+        if (size > options.maxBytes) {
+          return settle?.(Effect.fail(Fault.malformed("the body is larger than the limit", text)))
         }
+        text += decoder.decode(chunk.bytes, { stream: true })
+        read()
       })
-      return read
+
+    const whole = Effect.async<string, Fault.Fault>((resume) => {
+      settle = (outcome) => {
+        settle = undefined
+        resume(outcome)
+      }
+      read()
     })
-  )
+    const stalled: Fault.Fault = { _tag: "Stalled", clock: "idle" }
+    const expire = () => settle?.(Effect.fail(stalled))
+    return Effect.zipRight(Effect.forkScoped(watch(clock, () => lastByte + idle, expire)), whole)
+  })
 
 /**
  * The beginning of an error's body, up to `maxBytes`. It never fails: the status alone is enough to classify by, so a
  * body that breaks, or does not end in time, counts for what had come of it.
  */
 export const prefix = (
-  response: Response,
+  body: Body.Body,
   options: { readonly maxBytes: number; readonly within: Duration.Duration }
-): Effect.Effect<string> =>
-  Effect.scoped(
-    Effect.flatMap(Stream.toPull(response.stream), (pull) => {
-      const kept = new Uint8Array(options.maxBytes)
-      let size = 0
-      const read: Effect.Effect<void> = Effect.matchEffect(pull, {
-        onFailure: () => Effect.void,
-        onSuccess: (chunks) => {
-          for (const bytes of chunks) {
-            const wanted = bytes.subarray(0, kept.length - size)
-            kept.set(wanted, size)
-            size += wanted.length
-          }
-          return size < kept.length ? read : Effect.void
-        }
+): Effect.Effect<string> => {
+  const kept = new Uint8Array(options.maxBytes)
+  let size = 0
+  const whole = Effect.async<void>((resume) => {
+    const read = (): void =>
+      body.next((chunk) => {
+        if (chunk._tag !== "Bytes") return resume(Effect.void)
+        const wanted = chunk.bytes.subarray(0, kept.length - size)
+        kept.set(wanted, size)
+        size += wanted.length
+        if (size < kept.length) read()
+        else resume(Effect.void)
       })
-      return Effect.map(Effect.timeoutOption(read, options.within), () =>
-        new TextDecoder().decode(kept.subarray(0, size))
-      )
-    })
-  )
-
-/** What broke a body. One that never was (a 204) has merely ended. */
-const broken = (error: Option.Option<HttpClientError.ResponseError>) =>
-  Option.filter(error, ({ reason }) => reason !== "EmptyBody")
-
-/** The system's word for a broken connection, as `ECONNRESET`. */
-export const codeOf = (error: HttpClientError.HttpClientError): string => {
-  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
-    if ("code" in cause && typeof cause.code === "string") return cause.code
-  }
-  return error.reason
+    read()
+  })
+  return Effect.map(Effect.timeoutOption(whole, options.within), () => new TextDecoder().decode(kept.subarray(0, size)))
 }

@@ -114,6 +114,21 @@ export const observed =
       )
     )
 
+/** `Effect.retry` for an effect that has failed once already: the schedule decides whether it is run again. */
+export const goOn = <A, E, R, R2>(
+  self: Effect.Effect<A, E, R>,
+  failure: E,
+  schedule: Schedule.Schedule<unknown, E, R2>
+): Effect.Effect<A, E, R | R2> =>
+  Effect.flatMap(Schedule.driver(schedule), (driver) => {
+    const next = (error: E): Effect.Effect<A, E, R | R2> =>
+      Effect.matchEffect(driver.next(error), {
+        onFailure: () => Effect.fail(error),
+        onSuccess: () => Effect.catchAll(self, next)
+      })
+    return next(failure)
+  })
+
 /** The `Retry` in a policy's output, however the policy was composed: a union puts out a pair. */
 export const retryOf = (output: unknown): Retry | undefined =>
   output instanceof Retry

@@ -23,7 +23,7 @@ export interface Service {
   ) => Effect.Effect<A, Error, R>
   /** What the provider lists, sorted by id. `InvalidRequest` with `NotOffered` where it has no list. */
   readonly models: Effect.Effect<ReadonlyArray<Protocol.Model>, Error>
-  /** The cheapest real request that proves the key: a completion of one token. */
+  /** The cheapest real request that proves the key: a completion of 16 tokens at most. */
   readonly verify: Effect.Effect<void, Error>
   /** The key's source, fingerprint and known-good flag; never the key. */
   readonly credential: Credential.Credential

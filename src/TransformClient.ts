@@ -11,6 +11,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
+import * as Body from "./Body.js"
 import * as Classify from "./Classify.js"
 import * as Credential from "./Credential.js"
 import * as Exchange from "./Exchange.js"
@@ -70,7 +71,7 @@ const once = (
   Effect.gen(function* () {
     const key = yield* credential.read
     const authorized = key._tag === "Key" ? key.authorize(scheme)(request) : request
-    const response = yield* Exchange.withoutRedirects(client.execute(authorized)).pipe(
+    const response = yield* Exchange.fetching(client.execute(authorized), () => undefined).pipe(
       Effect.mapError((error) => ({
         error: Exchange.broken(provider, error, Credential.scrub(key)),
         outcome: Effect.fail(error)
@@ -81,7 +82,9 @@ const once = (
       if (key._tag === "Key") yield* credential.accepted(key)
       return response
     }
-    const body = yield* ResponseBody.prefix(response, bodyLimit)
+    const body = yield* Effect.scoped(
+      Effect.flatMap(Body.fromStream(response.stream), (body) => ResponseBody.prefix(body, bodyLimit))
+    )
     const now = yield* Clock.currentTimeMillis
     const knownGood = yield* Ref.get(credential.knownGood)
     const sender = { source: credential.source, key, knownGood, emitted: false }

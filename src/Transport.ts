@@ -12,6 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Ref from "effect/Ref"
 import * as Scope from "effect/Scope"
 import type * as Answer from "./Answer.js"
+import type * as Body from "./Body.js"
 import { CallLog } from "./CallLog.js"
 import * as Classify from "./Classify.js"
 import * as Credential from "./Credential.js"
@@ -86,15 +87,15 @@ export const make = (options: Options): Transport => {
   const run = <A, R>(call: Call<A, R>): Read<A, R> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const log = new CallLog(now)
-      const line = new Place(gate.ticket())
-      const policy = options
-        .policy(credential.knownGood)
-        .pipe(RetryPolicy.observed((...retry) => onRetry(log, line, ...retry)))
-      return keepOnSuccess(attempt(call, log, line)).pipe(
-        Effect.mapError((error) => log.failed(error)),
-        Effect.retry(policy),
-        Effect.tapError((error) => settle(log, error))
-      )
+      const place = new Place(gate.ticket())
+      const once = Effect.mapError(keepOnSuccess(attempt(call, log, place)), (error) => log.failed(error))
+      // The policy is only made once something has failed: nearly every call needs none.
+      return Effect.catchAll(once, (error) => {
+        const policy = options
+          .policy(credential.knownGood)
+          .pipe(RetryPolicy.observed((...retry) => onRetry(log, place, ...retry)))
+        return Effect.tapError(RetryPolicy.goOn(once, error, policy), (error) => settle(log, error))
+      })
     })
 
   const attempt = <A, R>(call: Call<A, R>, log: CallLog, place: Place): Read<A, R> =>
@@ -103,11 +104,12 @@ export const make = (options: Options): Transport => {
       place.turn = coolsDown ? yield* gate.enter(place.ticket) : undefined
       log.sent(key)
       const request = key._tag === "Key" ? key.authorize(options.scheme)(call.request) : call.request
-      const response = yield* exchange(request, Credential.scrub(key))
+      const { body, response } = yield* exchange(request, Credential.scrub(key))
       yield* Effect.annotateCurrentSpan("status", response.status)
-      if (response.status < 200 || response.status >= 300) return yield* refuse(log, key, response)
+      if (response.status < 200 || response.status >= 300) return yield* refuse(log, key, response, body)
       const answer = yield* call.read({
-        response,
+        headers: response.headers,
+        body,
         clocks,
         fail: (fault, sofar) => fail(log, key, response, fault, sofar)
       })
@@ -130,9 +132,9 @@ export const make = (options: Options): Transport => {
       : Effect.succeed(key)
   })
 
-  const refuse = (log: CallLog, key: Key, response: HttpClientResponse.HttpClientResponse) =>
-    Effect.flatMap(ResponseBody.prefix(response, { maxBytes: errorBodyBytes, within: errorBody }), (body) =>
-      tell(log, key, response, body, undefined, Classify.classify)
+  const refuse = (log: CallLog, key: Key, response: HttpClientResponse.HttpClientResponse, body: Body.Body) =>
+    Effect.flatMap(ResponseBody.prefix(body, { maxBytes: errorBodyBytes, within: errorBody }), (text) =>
+      tell(log, key, response, text, undefined, Classify.classify)
     )
 
   const fail = (

@@ -6,6 +6,7 @@ import { describe, expect, it } from "@effect/vitest"
 /** A file imports only files of a lower rank, types included. Every file of `src` stands here. */
 const ranks: { readonly [file: string]: number } = {
   BaseUrl: 0,
+  Body: 0,
   Chat: 0,
   Fault: 0,
   Gate: 0,

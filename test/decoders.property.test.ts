@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, FastCheck as fc, Option, Stream } from "effect"
 import * as Fault from "../src/Fault.js"
-import { Chat, RetryPolicy } from "../src/index.js"
+import { Chat, Credential, Provider, RetryPolicy } from "../src/index.js"
 import * as Protocol from "../src/Protocol.js"
 import { AnthropicMessages } from "../src/protocol/AnthropicMessages.js"
 import { OpenAiChat } from "../src/protocol/OpenAiChat.js"
@@ -497,6 +497,41 @@ describe("an answer without an end", () => {
   })
 })
 
+describe("a mistake in a decoder", () => {
+  it.live("reaches the program at once, as the defect that it is", () =>
+    Effect.gen(function* () {
+      const broken: Protocol.Protocol = {
+        ...OpenAiChat,
+        decoder: (dialect) => ({
+          ...OpenAiChat.decoder(dialect),
+          step: () => {
+            throw new Error("a mistake")
+          }
+        })
+      }
+      const provider = yield* Provider.make(
+        {
+          id: "broken",
+          protocol: broken,
+          dialect: {},
+          baseUrl: "https://gateway.test/v1",
+          variable: "BROKEN_API_KEY",
+          scheme: Credential.bearer,
+          keyRequired: false,
+          model: "m"
+        },
+        {}
+      )
+      const stream = Stream.runDrain(provider.stream({ messages: [Chat.user("hi")] }))
+      const exit = yield* Effect.timeoutOption(Effect.exit(stream), "3 seconds")
+      const defect = Option.flatMap(exit, (exit) =>
+        Exit.isFailure(exit) ? Cause.dieOption(exit.cause) : Option.none()
+      )
+      expect(Option.map(defect, String)).toEqual(Option.some("Error: a mistake"))
+    }).pipe(Effect.provide(Gateway.layer(endless([bytes(openAi)]))))
+  )
+})
+
 describe("JSON nested 200,000 deep", () => {
   const nested = `${"[".repeat(200_000)}${"]".repeat(200_000)}`
   const bodies: ReadonlyArray<readonly [name: string, text: string]> = [
@@ -512,6 +547,15 @@ describe("JSON nested 200,000 deep", () => {
     ["in Anthropic's call", `{"content":[{"type":"tool_use","id":"a","name":"f","input":{"x":${nested}}}]}`],
     ["in a list of models", `{"data":[{"id":"m","z":${nested}}],"z":${nested}}`]
   ]
+  it("in a call does not make a call without arguments of it", () => {
+    for (const [protocol, text] of [
+      [OpenAiChat, bodies.find(([name]) => name === "in a call")?.[1] ?? ""],
+      [AnthropicMessages, bodies.find(([name]) => name === "in Anthropic's call")?.[1] ?? ""]
+    ] as const) {
+      expect(protocol.decodeBody(text, {})).toMatchObject({ _tag: "Malformed" })
+    }
+  })
+
   for (const [name, text] of bodies) {
     it.effect(`${name} is an answer or a typed error, never a defect`, () =>
       Effect.gen(function* () {

@@ -43,6 +43,7 @@ const knowngood: { readonly [namespace: string]: ReadonlyArray<string> } = {
   RetryPolicy: [
     "Retry",
     "auth",
+    "goOn",
     "isAuthRejected",
     "isTransient",
     "none",

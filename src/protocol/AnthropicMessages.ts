@@ -214,7 +214,8 @@ const decoder = (): Protocol.Decoder & {
     }
     if (fields["type"] === "tool_use") {
       const input = Json.record(fields["input"])
-      const whole = input === undefined || Object.keys(input).length === 0 ? "" : (Json.stringify(input) ?? "")
+      const whole =
+        input === undefined || Object.keys(input).length === 0 ? "" : (Json.stringify(input) ?? "JSON nested too deep")
       growCall(block, index, whole, events)
     }
   }
@@ -238,8 +239,11 @@ const decoder = (): Protocol.Decoder & {
   }
 
   const growBlock = (index: unknown, delta: Fields | undefined, events: Array<Chat.Event>): void => {
+    if (delta === undefined) return
+    if (!byIndex.has(index))
+      startBlock(index, { type: delta["type"] === "thinking_delta" ? "thinking" : "text" }, events)
     const block = byIndex.get(index)
-    if (block === undefined || delta === undefined) return
+    if (block === undefined) return
     switch (delta["type"]) {
       case "text_delta":
         grow(block, "TextDelta", delta["text"], events)
@@ -267,6 +271,9 @@ const decoder = (): Protocol.Decoder & {
     const why = finishReason(reason, calls.size() > 0)
     const whole = calls.finish(why)
     if (Fault.isFault(whole)) return whole
+    // A call that was cut off is none, and gets no result that could follow it.
+    const called = new Set(whole.map((event) => ("id" in event ? event.id : undefined)))
+    const kept = blocks.filter(({ fields: { id, type } }) => type !== "tool_use" || !id || called.has(String(id)))
     events.push(...whole, {
       _tag: "Finish",
       reason: why,
@@ -274,7 +281,7 @@ const decoder = (): Protocol.Decoder & {
       usage: decodeUsage(usage),
       model,
       id: answerId,
-      ...(blocks.some(needsReplay) ? { replay: { protocol: id, content: blocks.flatMap(replay) } } : undefined)
+      ...(kept.some(needsReplay) ? { replay: { protocol: id, content: kept.flatMap(replay) } } : undefined)
     })
     return "done"
   }
@@ -342,7 +349,7 @@ const failed = (fields: Fields): boolean => {
 const needsReplay = (block: Block): boolean =>
   (block.fields["type"] !== "text" && block.fields["type"] !== "tool_use") || block.citations.length > 0
 
-/** An empty text block is a 400; a call that was cut off has no result that could follow it. */
+/** An empty text block is a 400. */
 const replay = (block: Block): ReadonlyArray<Fields> => {
   switch (block.fields["type"]) {
     case "text": {
@@ -418,6 +425,6 @@ export const AnthropicMessages: Protocol.Protocol = {
   encode,
   decoder,
   decodeBody,
-  modelsPath: "/v1/models",
+  modelsPath: "/v1/models?limit=1000",
   decodeModels
 }

@@ -236,7 +236,12 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
       id: Json.nonEmpty(call?.["id"]),
       name: Json.nonEmpty(fn?.["name"]),
       // Some servers send the arguments parsed.
-      delta: typeof args === "string" ? args : Json.record(args) === undefined ? "" : (Json.stringify(args) ?? "")
+      delta:
+        typeof args === "string"
+          ? args
+          : Json.record(args) === undefined
+            ? ""
+            : (Json.stringify(args) ?? "JSON nested too deep")
     })
     if (event !== undefined) events.push(event)
   }
@@ -345,8 +350,13 @@ const mergeDetail = (details: Array<Record<string, unknown>>, piece: unknown): v
 const sameOrSilent = (before: unknown, after: unknown): boolean =>
   before === after || before === null || before === undefined || after === null || after === undefined
 
-/** An `error` that says something, or MiniMax's `base_resp` with a code other than 0. */
+/**
+ * An `error` that says something, MiniMax's `base_resp` with a code other than 0, or a message where the choices should
+ * be (vLLM, GLM).
+ */
 const failed = (chunk: Fields): boolean => {
+  if (chunk["choices"] === undefined && ["message", "msg", "detail"].some((key) => chunk[key] !== undefined))
+    return true
   const error = chunk["error"]
   if (error !== undefined && error !== null && error !== "") return true
   const code = Json.record(chunk["base_resp"])?.["status_code"]
@@ -371,8 +381,11 @@ const finishReasons: ReadonlyMap<string, Chat.FinishReason> = new Map([
   ["sensitive", "content-filter"]
 ])
 
-const finishReason = (word: string | undefined, hasCalls: boolean): Chat.FinishReason =>
-  word === undefined ? (hasCalls ? "tool-calls" : "other") : (finishReasons.get(word) ?? "other")
+/** OpenAI says `stop` where a named tool was demanded and called. */
+const finishReason = (word: string | undefined, hasCalls: boolean): Chat.FinishReason => {
+  const reason = word === undefined ? "other" : (finishReasons.get(word) ?? "other")
+  return hasCalls && (word === undefined || reason === "stop") ? "tool-calls" : reason
+}
 
 const decodeUsage = (value: unknown): Chat.Usage | undefined => {
   const counts = Json.record(value)

@@ -621,6 +621,23 @@ describe("a streamed answer", () => {
     )
   }
 
+  it.effect("that was cut off before the first argument of a call has no such call, nor does what goes back", () =>
+    Effect.gen(function* () {
+      const { events } = streamed([
+        begin,
+        open(0, { type: "thinking", thinking: "hm", signature: "c2ln" }),
+        close(0),
+        open(1, { type: "text", text: "let me see" }),
+        close(1),
+        open(2, { type: "tool_use", id: "call-1", name: "weather", input: {} }),
+        stop("max_tokens"),
+        end
+      ])
+      expect(calls(events)).toEqual([])
+      expect((yield* sentBack(events))[1]?.content).toEqual([thought, text("let me see")])
+    })
+  )
+
   it("ends with message_stop or a stop reason, and is cut without either", () => {
     const said = [begin, open(0, { type: "text", text: "x" })]
     expect(streamed([...said, stop("end_turn")]).step).toBe("done")
