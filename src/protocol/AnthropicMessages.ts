@@ -6,154 +6,9 @@ import * as Fault from "../Fault.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
 import * as ToolCalls from "../ToolCalls.js"
+import { encode, id } from "./AnthropicMessagesRequest.js"
 
 type Fields = { readonly [key: string]: unknown }
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Encode
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** The wire demands a limit. This is one that every model of Anthropic's takes. */
-const defaultMaxTokens = 4096
-
-const encode = (request: Chat.Request, options: Protocol.EncodeOptions): Protocol.Body => {
-  const { dialect, model, stream } = options
-  const given = request.messages.filter((message) => message.role === "system")
-  // The wire has a field for a schema, and none for JSON without one.
-  const system = request.output === "json" ? [Chat.system("Answer with JSON and nothing else."), ...given] : given
-  return {
-    ...dialect.defaults,
-    ...request.extra,
-    ...Json.defined({
-      model,
-      max_tokens: request.maxTokens ?? defaultMaxTokens + budgetOf(request.reasoning),
-      system: system.length === 0 ? undefined : system.map((message) => encodeText(message.content, message)),
-      messages: encodeTurns(request.messages),
-      stream,
-      tools: request.tools === undefined || request.tools.length === 0 ? undefined : request.tools.map(encodeTool),
-      tool_choice: encodeToolChoice(request.toolChoice),
-      temperature: request.temperature,
-      top_p: request.topP,
-      stop_sequences: request.stop,
-      metadata: request.user === undefined ? undefined : { user_id: request.user },
-      thinking: encodeThinking(request.reasoning),
-      output_config: encodeOutput(request)
-    })
-  }
-}
-
-/** Thinking counts against the limit, and a budget that is not under it is a 400. */
-const budgetOf = (reasoning: Chat.Reasoning | undefined): number =>
-  reasoning !== undefined && "budgetTokens" in reasoning ? reasoning.budgetTokens : 0
-
-/** Turns of one role that follow each other are one: all results of a turn's tool calls belong into one message. */
-const encodeTurns = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Fields> => {
-  const turns: Array<{ readonly role: string; readonly content: Array<unknown> }> = []
-  for (const message of messages) {
-    if (message.role === "system") continue
-    const role = message.role === "assistant" ? "assistant" : "user"
-    const content = encodeBlocks(message)
-    const last = turns.at(-1)
-    if (last?.role === role) last.content.push(...content)
-    else if (content.length > 0) turns.push({ role, content: [...content] })
-  }
-  return turns
-}
-
-const encodeBlocks = (message: Exclude<Chat.Message, Chat.SystemMessage>): ReadonlyArray<unknown> => {
-  switch (message.role) {
-    case "user":
-      return encodeUser(message)
-    case "assistant":
-      return encodeAssistant(message)
-    case "tool":
-      return [
-        Json.defined({
-          type: "tool_result",
-          tool_use_id: idOf(message.toolCallId),
-          content: typeof message.content === "string" ? message.content : message.content.map(encodePart),
-          is_error: message.isError,
-          cache_control: encodeCache(message)
-        })
-      ]
-  }
-}
-
-/** Text of nothing but white space is a 400. A cache mark on the message stands behind its last part. */
-const encodeUser = (message: Chat.UserMessage): ReadonlyArray<Fields> => {
-  const parts = typeof message.content === "string" ? [Chat.text(message.content)] : message.content
-  const blocks = parts.filter((part) => part.type !== "text" || part.text.trim() !== "").map(encodePart)
-  const mark = encodeCache(message)
-  return blocks.map((block, index) =>
-    mark === undefined || index < blocks.length - 1 ? block : { ...block, cache_control: mark }
-  )
-}
-
-/** This wire takes letters, digits, `_` and `-` in an id. Other wires make others. */
-const idOf = (id: string): string => id.replace(/[^\w-]/g, "_")
-
-/** Signed thinking goes back exactly as it came. An empty text block is a 400. */
-const encodeAssistant = (message: Chat.AssistantMessage): ReadonlyArray<unknown> =>
-  message.replay?.protocol === id
-    ? Json.array(message.replay.content)
-    : [
-        ...(message.text.trim() === "" ? [] : [{ type: "text", text: message.text }]),
-        ...(message.toolCalls ?? []).map((call) => ({
-          type: "tool_use",
-          id: idOf(call.id),
-          name: call.name,
-          // An object, also for a call whose arguments the program has refused.
-          input:
-            Json.record(call.input) ?? (call.input === undefined || call.input === null ? {} : { value: call.input })
-        }))
-      ]
-
-const encodePart = (part: Chat.Part): Fields =>
-  part.type === "text"
-    ? encodeText(part.text, part)
-    : Json.defined({ type: "image", source: encodeImage(part.source), cache_control: encodeCache(part) })
-
-const encodeText = (text: string, from: Chat.Cacheable): Fields =>
-  Json.defined({ type: "text", text, cache_control: encodeCache(from) })
-
-const encodeImage = (source: Chat.ImagePart["source"]): Fields =>
-  "url" in source
-    ? { type: "url", url: source.url }
-    : { type: "base64", media_type: source.mediaType, data: source.base64 }
-
-const encodeCache = (from: Chat.Cacheable): unknown =>
-  from.cache === undefined ? undefined : { type: "ephemeral", ...(from.cache === "1h" ? { ttl: "1h" } : undefined) }
-
-const encodeTool = (tool: Chat.ToolDefinition): Fields =>
-  Json.defined({
-    name: tool.name,
-    description: tool.description,
-    input_schema: tool.parameters,
-    cache_control: encodeCache(tool)
-  })
-
-const encodeToolChoice = (choice: Chat.Request["toolChoice"]): unknown =>
-  choice === undefined
-    ? undefined
-    : typeof choice === "object"
-      ? { type: "tool", name: choice.name }
-      : { type: choice === "required" ? "any" : choice }
-
-const encodeThinking = (reasoning: Chat.Reasoning | undefined): unknown => {
-  if (reasoning === undefined) return undefined
-  if ("budgetTokens" in reasoning) return { type: "enabled", budget_tokens: reasoning.budgetTokens }
-  return reasoning.effort === "none" ? { type: "disabled" } : { type: "adaptive" }
-}
-
-const encodeOutput = (request: Chat.Request): unknown => {
-  const effort = request.reasoning !== undefined && "effort" in request.reasoning ? request.reasoning.effort : "none"
-  const schema = typeof request.output === "object" ? request.output.schema : undefined
-  if (effort === "none" && schema === undefined) return undefined
-  return Json.defined({
-    effort: effort === "none" ? undefined : effort === "minimal" ? "low" : effort,
-    format: schema === undefined ? undefined : { type: "json_schema", schema }
-  })
-}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Decode
@@ -415,8 +270,6 @@ const decodeModel = (name: string, model: Fields): Protocol.Model => {
     created: Number.isNaN(created) ? Json.number(model["created"]) : created / 1000
   }
 }
-
-const id = "anthropic-messages"
 
 export const AnthropicMessages: Protocol.Protocol = {
   id,

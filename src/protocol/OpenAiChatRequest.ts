@@ -1,0 +1,170 @@
+/**
+ * OpenAI's chat completions: a request as their body.
+ */
+import * as Chat from "../Chat.js"
+import * as Json from "../Json.js"
+import type * as Protocol from "../Protocol.js"
+
+type Fields = { readonly [key: string]: unknown }
+
+/** Whose replay this wire can read. */
+export const id = "openai-chat"
+
+export const encode = (request: Chat.Request, options: Protocol.EncodeOptions): Protocol.Body => {
+  const { dialect, model, stream } = options
+  return {
+    ...dialect.defaults,
+    ...request.extra,
+    ...Json.defined({
+      model,
+      messages: encodeMessages([...inWords(request.output, dialect), ...request.messages], dialect),
+      stream,
+      stream_options: stream && dialect.streamUsage !== false ? { include_usage: true } : undefined,
+      // An empty list is a 400 at OpenAI and a 422 at Mistral.
+      tools: request.tools === undefined || request.tools.length === 0 ? undefined : request.tools.map(encodeTool),
+      tool_choice: encodeToolChoice(request.toolChoice),
+      [dialect.maxTokens ?? "max_tokens"]: request.maxTokens,
+      temperature: request.temperature,
+      top_p: request.topP,
+      stop: request.stop,
+      seed: request.seed,
+      user: request.user,
+      response_format: encodeOutput(request.output, dialect),
+      ...encodeReasoning(request.reasoning, dialect)
+    })
+  }
+}
+
+/** Results of tools stand together; what pictures they have follow behind the last one, as the user's. */
+const encodeMessages = (messages: ReadonlyArray<Chat.Message>, dialect: Protocol.Dialect): ReadonlyArray<Fields> => {
+  const encoded: Array<Fields> = []
+  let images: Array<Chat.Part> = []
+  const show = () => {
+    if (images.length > 0) encoded.push({ role: "user", content: encodeContent(images) })
+    images = []
+  }
+  for (const message of messages) {
+    if (message.role === "tool") images.push(...imagesOf(message))
+    else show()
+    encoded.push(encodeMessage(message, dialect))
+  }
+  show()
+  return encoded
+}
+
+const encodeMessage = (message: Chat.Message, dialect: Protocol.Dialect): Fields => {
+  switch (message.role) {
+    case "system":
+      return { role: "system", content: message.content }
+    case "user":
+      return { role: "user", content: encodeContent(message.content) }
+    case "assistant":
+      return encodeAssistant(message, dialect)
+    case "tool":
+      return encodeToolResult(message, dialect)
+    default:
+      throw new TypeError("a message has a role that there is not")
+  }
+}
+
+const encodeContent = (content: string | ReadonlyArray<Chat.Part>): unknown =>
+  typeof content === "string"
+    ? content
+    : content.map((part) =>
+        part.type === "text"
+          ? { type: "text", text: part.text }
+          : { type: "image_url", image_url: { url: imageUrl(part.source) } }
+      )
+
+const imageUrl = (source: Chat.ImagePart["source"]): string =>
+  "url" in source ? source.url : `data:${source.mediaType};base64,${source.base64}`
+
+/** `content` is always there, because DeepSeek demands it; an empty `reasoning_content` counts, an absent one is a 400. */
+const encodeAssistant = (message: Chat.AssistantMessage, dialect: Protocol.Dialect): Fields => {
+  const calls = message.toolCalls ?? []
+  const reasons = dialect.replaysReasoning === true && (message.reasoning !== undefined || calls.length > 0)
+  return Json.defined({
+    role: "assistant",
+    content: message.text,
+    reasoning_content: reasons ? (message.reasoning ?? "") : undefined,
+    reasoning_details: message.replay?.protocol === id ? message.replay.content : undefined,
+    tool_calls: calls.length === 0 ? undefined : calls.map(encodeToolCall)
+  })
+}
+
+const encodeToolCall = (call: Chat.ToolCall): Fields => ({
+  id: call.id,
+  type: "function",
+  function: { name: call.name, arguments: JSON.stringify(call.input ?? {}) }
+})
+
+/** A tool's answer is text on this wire. */
+const encodeToolResult = (message: Chat.ToolMessage, dialect: Protocol.Dialect): Fields =>
+  Json.defined({
+    role: "tool",
+    tool_call_id: message.toolCallId,
+    name: dialect.namesToolResults === true ? message.name : undefined,
+    content:
+      typeof message.content === "string"
+        ? message.content
+        : message.content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n")
+  })
+
+const imagesOf = (message: Chat.ToolMessage): ReadonlyArray<Chat.Part> =>
+  typeof message.content === "string" ? [] : message.content.filter((part) => part.type === "image")
+
+const encodeTool = (tool: Chat.ToolDefinition): Fields => ({
+  type: "function",
+  function: Json.defined({ name: tool.name, description: tool.description, parameters: tool.parameters })
+})
+
+const encodeToolChoice = (choice: Chat.Request["toolChoice"]): unknown =>
+  typeof choice === "object" ? { type: "function", function: { name: choice.name } } : choice
+
+const encodeOutput = (output: Chat.Request["output"], { output: how = "schema" }: Protocol.Dialect): unknown => {
+  if (output === undefined || how === "prompt") return undefined
+  if (output === "json" || how === "json") return { type: "json_object" }
+  const { name = "output", schema } = output
+  return { type: "json_schema", json_schema: { name, schema, strict: isStrict(schema) } }
+}
+
+/** What the host cannot be told in a field, the model is told in words. */
+const inWords = (
+  output: Chat.Request["output"],
+  { output: how = "schema" }: Protocol.Dialect
+): ReadonlyArray<Chat.Message> => {
+  // OpenAI refuses `json_object` unless the word JSON stands in the messages.
+  if (output === undefined || (how === "schema" && output !== "json")) return []
+  const schema = output === "json" ? "" : ` It must match this JSON Schema: ${JSON.stringify(output.schema)}`
+  return [Chat.system(`Answer with JSON and nothing else.${schema}`)]
+}
+
+/** OpenAI holds the model to a schema only if each object lists all its properties as required and allows no others. */
+const isStrict = (schema: unknown): boolean => {
+  if (Array.isArray(schema)) return schema.every(isStrict)
+  const fields = Json.record(schema)
+  if (fields === undefined) return true
+  const properties = Json.record(fields["properties"])
+  const closed = properties === undefined || fields["additionalProperties"] === false
+  const required = Object.keys(properties ?? {}).every((name) => Json.array(fields["required"]).includes(name))
+  return closed && required && Object.values(fields).every(isStrict)
+}
+
+const encodeReasoning = (reasoning: Chat.Reasoning | undefined, dialect: Protocol.Dialect): Fields => {
+  if (reasoning === undefined) return {}
+  const wanted = "effort" in reasoning ? reasoning.effort : undefined
+  const off = wanted === "none"
+  const effort = wanted === undefined ? undefined : (dialect.efforts?.[wanted] ?? wanted)
+  switch (dialect.reasoning ?? "effort") {
+    case "effort":
+      return { reasoning_effort: effort }
+    case "thinking":
+      return { thinking: { type: off ? "disabled" : "enabled" }, reasoning_effort: off ? undefined : effort }
+    case "thinking-adaptive":
+      return { thinking: { type: off ? "disabled" : "adaptive" } }
+    case "openrouter":
+      return { reasoning: "effort" in reasoning ? { effort } : { max_tokens: reasoning.budgetTokens } }
+    case "none":
+      return {}
+  }
+}
