@@ -150,7 +150,8 @@ const resetsAt = (refusal: Refusal.Refusal): DateTime.Utc | undefined => {
   return Number.isNaN(at) ? undefined : DateTime.unsafeMake(at)
 }
 
+/** A browser hides where a redirect points, and its status: it shows a 0. */
 const redirect = (raw: Refusal.Raw): string | undefined =>
-  raw.status >= 300 && raw.status < 400
+  raw.status === 0 || (raw.status >= 300 && raw.status < 400)
     ? `redirected to ${raw.headers["location"] ?? "an address it did not name"}; not followed, because the key would go along`
     : undefined
