@@ -28,7 +28,8 @@ export const fromReadableStream = (stream: ReadableStream<Uint8Array>): Effect.E
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => stream.getReader()),
-      (reader) => Effect.promise(() => reader.cancel().catch(alreadyBroken))
+      // Not waited for: a body may take for ever to be given up.
+      (reader) => Effect.sync(() => void reader.cancel().catch(alreadyBroken))
     ),
     (reader) => ({
       next: (then) => {

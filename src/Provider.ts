@@ -156,7 +156,7 @@ export const make = (deployment: Deployment, options: Options): Effect.Effect<Se
     const owner = endpoint.origin === undefined ? undefined : yield* credential.bind(endpoint.origin)
     const exposed =
       options.allowInsecure !== true && endpoint.origin !== undefined && BaseUrl.isExposed(endpoint.origin)
-    const sendKey = exposed ? "never" : keyRequired ? "always" : "ifPresent"
+    const sendKey = keyRequired ? "always" : "ifPresent"
     const hint = (key: Credential.Key) => hintOf(key, deployment.keyHosts ?? [], endpoint.origin)
     const transport = Transport.make({
       provider,
@@ -164,6 +164,7 @@ export const make = (deployment: Deployment, options: Options): Effect.Effect<Se
       credential,
       scheme,
       sendKey,
+      exposed,
       hint,
       policy,
       timeouts,

@@ -43,8 +43,10 @@ export interface Options {
   readonly credential: Credential.Credential
   /** How the key is written into a request. */
   readonly scheme: Credential.Scheme
-  /** `always`: a call without a key is pointless, so nothing is sent. `never`: a key must not be sent to this address. */
-  readonly sendKey: "always" | "ifPresent" | "never"
+  /** `always`: a call without a key is pointless, so nothing is sent. */
+  readonly sendKey: "always" | "ifPresent"
+  /** Whether what is sent can be read on the way, so that a key must not be. */
+  readonly exposed?: boolean | undefined
   /** What the look of a refused key says. */
   readonly hint?: ((key: Credential.Key) => Classify.Hint | undefined) | undefined
   readonly policy: RetryPolicy.RetryPolicy
@@ -123,7 +125,7 @@ export const make = (options: Options): Transport => {
   const readKey = Effect.flatMap(credential.read, (key): Effect.Effect<Key, ProviderError.ProviderError> => {
     const facts = ProviderError.nothingSent(provider)
     if (key._tag === "Key") {
-      return options.sendKey === "never"
+      return options.exposed === true
         ? Effect.fail(new ProviderError.InvalidRequest({ ...facts, reason: "BadRequest", detail: plainHttp }))
         : Effect.succeed(key)
     }

@@ -179,6 +179,7 @@ const mergeDetail = (details: Array<Record<string, unknown>>, piece: unknown): v
     return
   }
   for (const [key, value] of Object.entries(fields)) {
+    if (key === "__proto__") continue
     const before = last[key]
     const grows = (key === "text" || key === "summary" || key === "data") && typeof before === "string"
     if (value !== null && value !== undefined) last[key] = grows && typeof value === "string" ? before + value : value
