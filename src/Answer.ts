@@ -81,7 +81,7 @@ export const models = (answer: Answer, wire: Wire): Read<ReadonlyArray<Protocol.
 const maxBytes = 64 * 1024 * 1024
 
 const whole = <A>(answer: Answer, decode: (text: string) => ReadonlyArray<A> | Fault.Fault): Read<ReadonlyArray<A>> =>
-  ResponseBody.text(answer.body, { maxBytes, idle: answer.clocks.idle }).pipe(
+  ResponseBody.text(answer.body, { maxBytes, clocks: answer.clocks }).pipe(
     Effect.catchAll((fault) => answer.fail(fault)),
     Effect.flatMap((text) => {
       const decoded = decode(text)

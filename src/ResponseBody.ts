@@ -111,7 +111,7 @@ export const events = (
         ? clock.unsafeCurrentTimeMillis() + Math.min(idle, stall)
         : Math.min(lastByte + idle, lastOutput + stall)
     const expire = () => {
-      end({ _tag: "Stalled", clock: lastByte + idle <= lastOutput + stall ? "idle" : "stall" })
+      end(stalled(lastByte + idle <= lastOutput + stall))
       waiting?.()
     }
 
@@ -134,29 +134,36 @@ const nothing = (fault: Fault.Fault, head: string): Fault.Fault =>
     ? fault
     : Fault.malformed(head.trim() === "" ? "the body is empty" : "the body is not an event stream", head)
 
-/** The whole body as text. It fails as soon as it is larger than `maxBytes`, or nothing has come for `idle`. */
+/**
+ * The whole body as text. It fails as soon as it is larger than `maxBytes`, or a clock runs out: white space is what
+ * servers keep a connection alive with (DeepSeek sends empty lines), so it is bytes, but no output.
+ */
 export const text = (
   body: Body.Body,
-  options: { readonly maxBytes: number; readonly idle: Duration.Duration }
+  options: { readonly maxBytes: number; readonly clocks: Clocks }
 ): Effect.Effect<string, Fault.Fault, Scope.Scope> =>
   Effect.flatMap(Effect.clock, (clock) => {
-    const idle = Duration.toMillis(options.idle)
+    const idle = Duration.toMillis(options.clocks.idle)
+    const stall = Duration.toMillis(options.clocks.stall)
     const decoder = new TextDecoder()
     let text = ""
     let size = 0
     let lastByte = clock.unsafeCurrentTimeMillis()
+    let lastOutput = lastByte
     let settle: ((outcome: Effect.Effect<string, Fault.Fault>) => void) | undefined
 
     const read = (): void =>
       body.next((chunk) => {
         if (chunk._tag === "End") return settle?.(Effect.succeed(text + decoder.decode()))
         if (chunk._tag === "Broken") return settle?.(Effect.fail(Fault.cut(chunk.code)))
-        lastByte = clock.unsafeCurrentTimeMillis()
         size += chunk.bytes.length
         if (size > options.maxBytes) {
           return settle?.(Effect.fail(Fault.malformed("the body is larger than the limit", text)))
         }
-        text += decoder.decode(chunk.bytes, { stream: true })
+        const piece = decoder.decode(chunk.bytes, { stream: true })
+        lastByte = clock.unsafeCurrentTimeMillis()
+        if (piece.trim() !== "") lastOutput = lastByte
+        text += piece
         read()
       })
 
@@ -167,10 +174,12 @@ export const text = (
       }
       read()
     })
-    const stalled: Fault.Fault = { _tag: "Stalled", clock: "idle" }
-    const expire = () => settle?.(Effect.fail(stalled))
-    return Effect.zipRight(Effect.forkScoped(watch(clock, () => lastByte + idle, expire)), whole)
+    const expire = () => settle?.(Effect.fail(stalled(lastByte + idle <= lastOutput + stall)))
+    const due = () => Math.min(lastByte + idle, lastOutput + stall)
+    return Effect.zipRight(Effect.forkScoped(watch(clock, due, expire)), whole)
   })
+
+const stalled = (idle: boolean): Fault.Fault => ({ _tag: "Stalled", clock: idle ? "idle" : "stall" })
 
 /**
  * The beginning of an error's body, up to `maxBytes`. It never fails: the status alone is enough to classify by, so a

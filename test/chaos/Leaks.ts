@@ -1,0 +1,33 @@
+/**
+ * What a run may leave behind: fibers, sockets, memory.
+ */
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { Effect, Supervisor } from "effect"
+
+/** Runs it, and says beside its result how many of the fibers that it started are still there. */
+export const countFibers = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<readonly [A, number], E, R> =>
+  Effect.gen(function* () {
+    const supervisor = yield* Supervisor.track
+    const value = yield* Effect.supervised(self, supervisor)
+    return [value, (yield* supervisor.value).length] as const
+  })
+
+/** Client sockets of this process that are still open. */
+export const sockets = Effect.sync(
+  () => process.getActiveResourcesInfo().filter((resource) => /^TCPSocketWrap$|^TCPWrap$/.test(resource)).length
+)
+
+const collectGarbage = Effect.sync(() => {
+  setFlagsFromString("--expose-gc")
+  runInNewContext("gc")()
+})
+
+/** Bytes in use on the heap, once what nobody holds on to is gone. */
+export const heap: Effect.Effect<number> = Effect.gen(function* () {
+  for (let round = 0; round < 6; round++) {
+    yield* collectGarbage
+    yield* Effect.sleep("50 millis")
+  }
+  return process.memoryUsage().heapUsed
+})
