@@ -18,14 +18,15 @@ export interface Caller {
 /** Everything that can happen without the clock has happened. */
 export const settled: Effect.Effect<void> = Effect.repeatN(Effect.yieldNow(), 30)
 
-/** Comes to the gate, by default with a new ticket. */
-export const comes = (gate: Gate.Gate, ticket = gate.ticket()): Effect.Effect<Caller> => comesIn(gate, ticket, settled)
+export interface Manner {
+  /** Default: a new one. */
+  readonly ticket?: Gate.Ticket | undefined
+  /** After so many operations the fiber yields, so that something can come in between. Default: Effect's 2048. */
+  readonly stride?: number
+}
 
-/** The same in the smallest steps that there are, so that something can come between any two of them. */
-export const comesSlowly = (gate: Gate.Gate): Effect.Effect<Caller> =>
-  comesIn(gate, gate.ticket(), Effect.repeatN(Effect.yieldNow(), 300)).pipe(Effect.withMaxOpsBeforeYield(1))
-
-const comesIn = (gate: Gate.Gate, ticket: Gate.Ticket, settled: Effect.Effect<void>): Effect.Effect<Caller> =>
+/** Comes to the gate. */
+export const comes = (gate: Gate.Gate, { stride = 2048, ticket = gate.ticket() }: Manner = {}): Effect.Effect<Caller> =>
   Effect.gen(function* () {
     const over = yield* Deferred.make<void>()
     let turn: Gate.Turn | undefined
@@ -40,9 +41,10 @@ const comesIn = (gate: Gate.Gate, ticket: Gate.Ticket, settled: Effect.Effect<vo
           turn = undefined
         })
       ),
+      Effect.withMaxOpsBeforeYield(stride),
       Effect.forkDaemon
     )
-    yield* settled
+    yield* stride < 2048 ? Effect.repeatN(settled, 10) : settled
     return {
       ticket,
       isIn: () => turn !== undefined,
