@@ -8,7 +8,9 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { sha256 } from "@noble/hashes/sha2.js"
 import { bytesToHex } from "@noble/hashes/utils.js"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
@@ -84,6 +86,9 @@ export interface Options {
 /** After this many exhausted calls in a row a key counts as never accepted. */
 const forgetAfter = 3
 
+/** So often the date of a key that goes on being accepted is written anew. */
+const rememberEvery = 24 * 60 * 60 * 1000
+
 /** With a `KnownGood` in the context, what it remembers of the key is where the flag begins. */
 export const make = (options: Options): Effect.Effect<Credential> =>
   Effect.gen(function* () {
@@ -95,6 +100,9 @@ export const make = (options: Options): Effect.Effect<Credential> =>
     let origin: string | undefined
     let exhaustedInARow = 0
     let lastExhausted = Number.NEGATIVE_INFINITY
+    let lastRemembered = Number.NEGATIVE_INFINITY
+    /** Ends when it is known what the memory holds of the present key. */
+    let recalled: Effect.Effect<void> = Effect.void
 
     const set = (good: boolean): Effect.Effect<boolean> =>
       Ref.get(knownGood).pipe(
@@ -104,16 +112,33 @@ export const make = (options: Options): Effect.Effect<Credential> =>
 
     const turn = (redacted: Redacted.Redacted): Effect.Effect<Key | NoKey> => {
       const next = Redacted.value(redacted).trim()
-      if (next === secret) return Effect.succeed(current)
-      const opened = open(next)
+      const opened = next === secret ? current : open(next)
+      if (next === secret) return Effect.map(recalled, () => opened)
       secret = next
       current = opened
+      recalled = Effect.void
       exhaustedInARow = 0
+      lastRemembered = Number.NEGATIVE_INFINITY
       if (opened._tag === "NoKey") return Effect.as(set(false), opened)
-      // Never set to false behind a slow store: a call may have been answered in the meantime.
-      const recall = Effect.flatMap(memory.recall(opened.digest(origin)), (good) => (good ? set(true) : Effect.void))
-      return set(false).pipe(Effect.zipRight(recall), Effect.as(opened))
+      // By a fiber of its own: a slow store is waited for by all calls that begin meanwhile, and by none alone.
+      const done = Deferred.unsafeMake<void>(FiberId.none)
+      recalled = Deferred.await(done)
+      const begin = recall(opened).pipe(Effect.ensuring(Deferred.succeed(done, undefined)), Effect.forkDaemon)
+      return set(false).pipe(
+        Effect.zipRight(begin),
+        Effect.uninterruptible,
+        Effect.zipRight(recalled),
+        Effect.as(opened)
+      )
     }
+
+    /** Never sets to false: a call may have been answered in the meantime. */
+    const recall = (key: Opened) =>
+      Effect.interruptible(
+        Effect.flatMap(memory.recall(key.digest(origin)), (good) =>
+          good && key === current ? set(true) : Effect.succeed(false)
+        )
+      )
 
     const read = Effect.matchEffect(keyOf(options), {
       onFailure: (problem) => Effect.succeed<Key | NoKey>({ _tag: "NoKey", problem }),
@@ -122,9 +147,11 @@ export const make = (options: Options): Effect.Effect<Credential> =>
 
     const accepted = (key: Opened) => {
       exhaustedInARow = 0
-      return Effect.flatMap(set(true), (changed) =>
-        changed ? Effect.asVoid(Effect.forkDaemon(memory.remember(key.digest(origin)))) : Effect.void
-      )
+      return Effect.flatMap(Effect.zip(set(true), Clock.currentTimeMillis), ([changed, now]) => {
+        if (!changed && now - lastRemembered < rememberEvery) return Effect.void
+        lastRemembered = now
+        return Effect.asVoid(Effect.forkDaemon(memory.remember(key.digest(origin))))
+      })
     }
 
     const exhausted = (key: Opened, began: number) =>

@@ -13,17 +13,23 @@ import type * as Scope from "effect/Scope"
 export interface Gate {
   /** A place in the line, for all attempts of one call. */
   readonly ticket: () => Ticket
-  /** Waits for a turn. The turn ends with the scope. */
+  /** Waits for a turn. The turn ends with the scope, or before it when it is told to. */
   readonly enter: (ticket: Ticket) => Effect.Effect<Turn, never, Scope.Scope>
   /** The server took the request of this turn. */
   readonly taken: (turn: Turn) => void
   /** The server told this turn to wait until then, in milliseconds since the epoch. */
   readonly closeUntil: (turn: Turn, until: number) => Effect.Effect<void>
+  /** This call waits to be sent again: nobody behind it goes first until it comes back or is over. */
+  readonly keepPlace: (ticket: Ticket) => void
+  /** The call of this ticket is over. */
+  readonly over: (ticket: Ticket) => Effect.Effect<void>
 }
 
 export type Ticket = number
 
 export interface Turn {
+  /** Ends the turn. Once is enough. */
+  readonly leave: Effect.Effect<void>
   /** Complaints heard before this turn began. What was already on its way at a complaint does not complain again. */
   readonly era: number
 }
@@ -36,6 +42,8 @@ export interface Options {
 /** After this long without a complaint an idle gate forgets the last one. */
 const forgetAfter = 60_000
 
+type Restore = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
 interface Waiter {
   readonly ticket: Ticket
   readonly admitted: Deferred.Deferred<Turn>
@@ -43,8 +51,11 @@ interface Waiter {
 
 export const make = (options?: Options): Effect.Effect<Gate> =>
   Effect.map(Effect.all([Effect.clock, Deferred.make<void>()]), ([clock, deferred]) => {
-    const bound = options?.concurrency ?? Number.POSITIVE_INFINITY
+    // A bound under one, or none that is a number, would let nobody in, ever.
+    const bound = Math.max(1, Math.floor(options?.concurrency ?? Number.POSITIVE_INFINITY) || 1)
     const line: Array<Waiter> = []
+    /** Calls that wait to be sent again. */
+    const away = new Set<Ticket>()
     let closed = deferred
     let tickets = 0
     let inFlight = 0
@@ -54,39 +65,48 @@ export const make = (options?: Options): Effect.Effect<Gate> =>
     let threshold = Number.POSITIVE_INFINITY
 
     const now = () => clock.unsafeCurrentTimeMillis()
-    const hasRoom = () => inFlight < Math.min(bound, Math.floor(window)) && now() >= until
+    const hasRoom = (ticket: Ticket) =>
+      inFlight < Math.min(bound, Math.floor(window)) &&
+      now() >= until &&
+      !Array.from(away).some((other) => other < ticket)
 
     const begin = (): Turn => {
       inFlight += 1
-      return { era }
+      let over = false
+      const leave = Effect.sync(() => {
+        if (over) return
+        over = true
+        inFlight -= 1
+        forget()
+        admit()
+      })
+      return { era, leave }
+    }
+
+    const forget = () => {
+      if (inFlight === 0 && line.length === 0 && now() > until + forgetAfter) window = Number.POSITIVE_INFINITY
     }
 
     const admit = () => {
-      while (line.length > 0 && hasRoom()) {
-        const next = line.shift()
-        if (next !== undefined) Deferred.unsafeDone(next.admitted, Effect.succeed(begin()))
+      for (let next = line[0]; next !== undefined && hasRoom(next.ticket); next = line[0]) {
+        line.shift()
+        Deferred.unsafeDone(next.admitted, Effect.succeed(begin()))
       }
     }
 
-    const leave = Effect.sync(() => {
-      inFlight -= 1
-      if (inFlight === 0 && line.length === 0 && now() > until + forgetAfter) window = Number.POSITIVE_INFINITY
-      admit()
-    })
-
-    const queue = (ticket: Ticket): Effect.Effect<Turn> =>
+    const queue = (ticket: Ticket, restore: Restore): Effect.Effect<Turn> =>
       Effect.flatMap(Deferred.make<Turn>(), (admitted) => {
         const waiter = { ticket, admitted }
         const behind = line.findIndex((other) => other.ticket > ticket)
         line.splice(behind === -1 ? line.length : behind, 0, waiter)
-        return Effect.onInterrupt(Effect.raceFirst(Deferred.await(admitted), openInTime), () => giveUp(waiter))
+        return Effect.onInterrupt(restore(Effect.raceFirst(Deferred.await(admitted), openInTime)), () => giveUp(waiter))
       })
 
     /** Interrupted in the line: the place is free. Interrupted as the turn came: the turn is. */
     const giveUp = (waiter: Waiter) =>
       Effect.suspend(() => {
         const place = line.indexOf(waiter)
-        if (place === -1) return leave
+        if (place === -1) return Effect.flatMap(Deferred.await(waiter.admitted), ({ leave }) => leave)
         line.splice(place, 1)
         return Effect.void
       })
@@ -103,9 +123,11 @@ export const make = (options?: Options): Effect.Effect<Gate> =>
       ticket: () => tickets++,
       enter: (ticket) =>
         Effect.uninterruptibleMask((restore) =>
-          Effect.suspend(() =>
-            line.length === 0 && hasRoom() ? Effect.succeed(begin()) : restore(queue(ticket))
-          ).pipe(Effect.tap(() => Effect.addFinalizer(() => leave)))
+          Effect.suspend(() => {
+            forget()
+            away.delete(ticket)
+            return line.length === 0 && hasRoom(ticket) ? Effect.succeed(begin()) : queue(ticket, restore)
+          }).pipe(Effect.tap(({ leave }) => Effect.addFinalizer(() => leave)))
         ),
       taken: (turn) => {
         if (turn.era !== era || window === Number.POSITIVE_INFINITY) return
@@ -126,6 +148,13 @@ export const make = (options?: Options): Effect.Effect<Gate> =>
             closed = next
             return Effect.asVoid(Deferred.succeed(woken, undefined))
           })
+        }),
+      keepPlace: (ticket) => {
+        away.add(ticket)
+      },
+      over: (ticket) =>
+        Effect.sync(() => {
+          if (away.delete(ticket)) admit()
         })
     }
   })

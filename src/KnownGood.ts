@@ -39,7 +39,18 @@ export const layerKeyValueStore = (options?: Options): Layer.Layer<KnownGood, ne
       const store = KeyValueStore.prefix(yield* KeyValueStore.KeyValueStore, "knowngood/")
       const ttl = Duration.toMillis(options?.ttl ?? "30 days")
       const timeout = Duration.decode(options?.timeout ?? "1 second")
-      const salt = yield* Effect.cached(saltOf(store))
+      const one = yield* Effect.makeSemaphore(1)
+      let known: string | undefined
+      // Kept once it is there; a store that was of no use once is asked again.
+      const salt = one.withPermits(1)(
+        Effect.suspend(() =>
+          known !== undefined
+            ? Effect.succeed(known)
+            : Effect.tap(saltOf(store), (salt) => {
+                known = salt
+              })
+        )
+      )
 
       const entry = <A>(otherwise: A, digest: Digest, use: (name: string) => Effect.Effect<A, unknown>) =>
         salt.pipe(

@@ -87,23 +87,27 @@ export const make = (options: Options): Transport => {
   }
 
   const run = <A, R>(call: Call<A, R>): Read<A, R> =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    Effect.flatMap(Effect.all([Clock.currentTimeMillis, Effect.scope]), ([now, scope]) => {
       const log = new CallLog(now)
-      const place = new Place(gate.ticket())
+      const place = new Place(gate.ticket(), scope)
       const once = Effect.mapError(keepOnSuccess(attempt(call, log, place)), (error) => log.failed(error))
       // The policy is only made once something has failed: nearly every call needs none.
       return Effect.catchAll(once, (error) => {
         const policy = options
           .policy(credential.knownGood)
           .pipe(RetryPolicy.observed((...retry) => onRetry(log, place, ...retry)))
-        return Effect.tapError(RetryPolicy.goOn(once, error, policy), (error) => settle(log, error))
+        return RetryPolicy.goOn(once, error, policy).pipe(
+          Effect.tapError((error) => settle(log, error)),
+          Effect.ensuring(gate.over(place.ticket))
+        )
       })
     })
 
   const attempt = <A, R>(call: Call<A, R>, log: CallLog, place: Place): Read<A, R> =>
     Effect.gen(function* () {
+      place.turn = yield* Scope.extend(gate.enter(place.ticket), place.scope)
+      // After the wait: a key that rotates may have changed in the meantime.
       const key = yield* readKey
-      place.turn = coolsDown ? yield* gate.enter(place.ticket) : undefined
       log.sent(key)
       const request = key._tag === "Key" ? key.authorize(options.scheme)(call.request) : call.request
       const { body, response } = yield* exchange(request, Credential.scrub(key))
@@ -170,7 +174,7 @@ export const make = (options: Options): Transport => {
 
   const onRetry = (
     log: CallLog,
-    { turn }: Place,
+    { ticket, turn }: Place,
     error: ProviderError.ProviderError,
     output: unknown,
     delay: Duration.Duration,
@@ -181,8 +185,11 @@ export const make = (options: Options): Transport => {
     const told = Effect.flatMap(RetryObserver, ({ onRetry }) =>
       onRetry({ provider, error, attempt, budget, delay, at })
     )
-    const together = turn !== undefined && waitsForAll(error)
-    return together ? Effect.zipRight(gate.closeUntil(turn, at + Duration.toMillis(delay)), told) : told
+    if (turn === undefined) return told
+    if (!coolsDown || !waitsForAll(error)) return Effect.zipRight(turn.leave, told)
+    gate.keepPlace(ticket)
+    // The gate is closed first: whoever is let in by this one's leaving would find out alone.
+    return Effect.all([gate.closeUntil(turn, at + Duration.toMillis(delay)), turn.leave, told], { discard: true })
   }
 
   /** A known-good key that was refused to the end of its retries is counted, and one day forgotten. */
@@ -197,7 +204,11 @@ export const make = (options: Options): Transport => {
 /** A call's place in the line, and the turn of its present attempt. */
 class Place {
   turn: Gate.Turn | undefined
-  constructor(readonly ticket: Gate.Ticket) {}
+  constructor(
+    readonly ticket: Gate.Ticket,
+    /** The call's. A turn outlives its attempt: it ends when it is known whether the gate must close. */
+    readonly scope: Scope.Scope
+  ) {}
 }
 
 /** What tells every call with this key to wait: the server's own word, or a good key refused, which is a sign of load. */
