@@ -1,0 +1,7 @@
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import { RetryPolicy } from "knowngood"
+import * as Knowngood from "./Knowngood.js"
+
+export const { chat, messages } = Knowngood.over(FetchHttpClient.layer)
+
+export const { chat: chatWithoutRetry } = Knowngood.over(FetchHttpClient.layer, () => RetryPolicy.none)
