@@ -2,11 +2,8 @@
  * An answer with a 2xx, and what is read from it: a stream of events, a whole reply, or a list of models.
  */
 import * as Channel from "effect/Channel"
-import type * as Chunk from "effect/Chunk"
+import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import type * as Body from "./Body.js"
 import * as Chat from "./Chat.js"
 import * as Fault from "./Fault.js"
 import * as Protocol from "./Protocol.js"
@@ -14,10 +11,8 @@ import type * as ProviderError from "./ProviderError.js"
 import * as ResponseBody from "./ResponseBody.js"
 
 /** A 2xx whose body is yet to be read. */
-export interface Answer {
+export interface Answer extends ResponseBody.Source {
   readonly headers: { readonly [name: string]: string | undefined }
-  readonly body: Body.Body
-  readonly clocks: ResponseBody.Clocks
   /** Fails as the fault means. */
   readonly fail: (fault: Fault.Fault, sofar?: SoFar) => Effect.Effect<never, ProviderError.ProviderError>
 }
@@ -35,39 +30,72 @@ export interface Wire {
   readonly dialect: Protocol.Dialect
 }
 
-type Read<A> = Effect.Effect<A, ProviderError.ProviderError, Scope.Scope>
+type Read<A, R = never> = Effect.Effect<A, ProviderError.ProviderError, R>
 
-/** Waits for the first events; the stream begins with them. A failure before them is the effect's, one after them the stream's. */
-export const stream = (
-  answer: Answer,
-  wire: Wire
-): Effect.Effect<Stream.Stream<Chat.Event, ProviderError.ProviderError>, ProviderError.ProviderError, Scope.Scope> => {
+/** An answer that has begun: its first events, and how to get at those after them. */
+export interface Begun {
+  readonly first: Taken
+  readonly take: Read<Taken>
+  /** Hands each later event over when it comes. */
+  readonly each: (onEvent: (event: Chat.Event) => void) => Read<void>
+}
+
+/** Events, and whether they are the last. */
+export type Taken = readonly [events: Chunk.Chunk<Chat.Event>, done: boolean]
+
+/** Waits for the first events. A failure before them is this effect's, so that the call can be repeated. */
+export const begin = (answer: Answer, wire: Wire): Read<Begun> => {
   // JSON or a page where a stream was promised: an error mostly, and sometimes the whole answer.
   if (/json|html/.test(answer.headers["content-type"] ?? "")) {
-    return Effect.map(events(answer, wire), Stream.fromIterable)
+    return Effect.map(events(answer, wire), (events) => {
+      const first: Taken = [Chunk.unsafeFromArray(events), true]
+      return { first, take: Effect.succeed(first), each: () => Effect.void }
+    })
   }
   const reader = Protocol.reader(wire.protocol.decoder(wire.dialect))
-  return Effect.gen(function* () {
-    const take = yield* ResponseBody.events(answer.body, reader, answer.clocks)
-    const first = yield* Effect.catchAll(take, (fault) => answer.fail(fault))
-    const later = Effect.catchAll(take, (fault) => answer.fail(fault, { partial: reader.text(), emitted: true }))
-    return Stream.fromChannel(written(first, later))
+  const { each, take } = ResponseBody.events(answer, reader)
+  const later = (fault: Fault.Fault) => answer.fail(fault, { partial: reader.text(), emitted: true })
+  return Effect.matchEffect(take, {
+    onFailure: (fault) => answer.fail(fault),
+    onSuccess: (first) =>
+      Effect.succeed({
+        first,
+        take: Effect.catchAll(take, later),
+        each: (onEvent) => Effect.catchAll(each(onEvent), later)
+      })
   })
 }
 
 /** Writes what has been taken, then takes more, until it is all. */
-const written = <E>(
-  [events, done]: readonly [events: Chunk.Chunk<Chat.Event>, done: boolean],
-  take: Effect.Effect<readonly [events: Chunk.Chunk<Chat.Event>, done: boolean], E>
-): Channel.Channel<Chunk.Chunk<Chat.Event>, unknown, E> =>
-  done
-    ? Channel.write(events)
-    : Channel.flatMap(Channel.write(events), () => Channel.flatMap(take, (taken) => written(taken, take)))
+export const written = ({
+  first,
+  take
+}: Begun): Channel.Channel<Chunk.Chunk<Chat.Event>, unknown, ProviderError.ProviderError> => {
+  const write = ([events, done]: Taken): ReturnType<typeof written> =>
+    done ? Channel.write(events) : Channel.flatMap(Channel.write(events), () => Channel.flatMap(take, write))
+  return write(first)
+}
+
+/** Hands every event over as it comes; the reply is what they add up to. */
+export const told = ({ each, first: [events, done] }: Begun, onEvent: (event: Chat.Event) => void): Read<Chat.Reply> =>
+  Effect.suspend(() => {
+    const sum = Chat.sum()
+    const tell = (event: Chat.Event): void => {
+      sum.add(event)
+      onEvent(event)
+    }
+    for (const event of events) tell(event)
+    return Effect.map(done ? Effect.void : each(tell), () => {
+      const reply = sum.reply()
+      if (reply === undefined) throw new Error("an answer ended without a Finish event, and without a fault")
+      return reply
+    })
+  })
 
 /** The whole reply, as the caller decodes it. */
 export const reply =
   <A, R>(decode: (reply: Chat.Reply) => Effect.Effect<A, Fault.Fault, R>) =>
-  (answer: Answer, wire: Wire): Effect.Effect<A, ProviderError.ProviderError, R | Scope.Scope> =>
+  (answer: Answer, wire: Wire): Read<A, R> =>
     Effect.flatMap(events(answer, wire), (events) => {
       const reply = Chat.reply(events)
       if (reply === undefined) return answer.fail(Fault.malformed("the answer has no end"))
@@ -81,13 +109,13 @@ export const models = (answer: Answer, wire: Wire): Read<ReadonlyArray<Protocol.
 const maxBytes = 64 * 1024 * 1024
 
 const whole = <A>(answer: Answer, decode: (text: string) => ReadonlyArray<A> | Fault.Fault): Read<ReadonlyArray<A>> =>
-  ResponseBody.text(answer.body, { maxBytes, clocks: answer.clocks }).pipe(
-    Effect.catchAll((fault) => answer.fail(fault)),
-    Effect.flatMap((text) => {
+  Effect.matchEffect(ResponseBody.text(answer, maxBytes), {
+    onFailure: (fault) => answer.fail(fault),
+    onSuccess: (text) => {
       const decoded = decode(text)
       return Fault.isFault(decoded) ? answer.fail(decoded) : Effect.succeed(decoded)
-    })
-  )
+    }
+  })
 
 const events = (answer: Answer, { dialect, protocol }: Wire): Read<ReadonlyArray<Chat.Event>> =>
   whole(answer, (text) => {

@@ -5,14 +5,18 @@
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
 export interface Body {
   /** Asks for the next chunk, once at a time. Nothing is read ahead of it, so whoever does not ask holds the socket back. */
   readonly next: (then: (read: Read) => void) => void
+  /** Whether it was read to its end, or broke: there is nothing left to give up then. */
+  readonly isOver: () => boolean
+  /** Gives the body up. What has not been read to its end closes its connection. */
+  readonly release: Effect.Effect<void>
 }
 
 export type Read =
@@ -23,23 +27,28 @@ export type Read =
 
 const end: Read = { _tag: "End" }
 
-/** A web stream. It is given up with the scope. */
-export const fromReadableStream = (stream: ReadableStream<Uint8Array>): Effect.Effect<Body, never, Scope.Scope> =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.sync(() => stream.getReader()),
-      // Not waited for: a body may take for ever to be given up.
-      (reader) => Effect.sync(() => void reader.cancel().catch(alreadyBroken))
-    ),
-    (reader) => ({
-      next: (then) => {
-        reader.read().then(
-          ({ value }) => then(value === undefined ? end : { _tag: "Bytes", bytes: value }),
-          (cause) => then({ _tag: "Broken", code: codeOf(cause) ?? "Decode" })
-        )
-      }
-    })
-  )
+/** A web stream. */
+export const fromReadableStream = (stream: ReadableStream<Uint8Array>): Body => {
+  const reader = stream.getReader()
+  let over = false
+  return {
+    next: (then) => {
+      reader.read().then(
+        ({ value }) => {
+          over = value === undefined
+          then(value === undefined ? end : { _tag: "Bytes", bytes: value })
+        },
+        (cause) => {
+          over = true
+          then({ _tag: "Broken", code: codeOf(cause) ?? "Decode" })
+        }
+      )
+    },
+    isOver: () => over,
+    // Not waited for: a body may take for ever to be given up.
+    release: Effect.sync(() => void reader.cancel().catch(alreadyBroken))
+  }
+}
 
 /** A stream that broke refuses to be cancelled; there is nothing left to give up then. */
 const alreadyBroken = () => undefined
@@ -54,8 +63,8 @@ export interface Readable {
 export const isReadable = (value: unknown): value is Readable =>
   Predicate.hasProperty(value, "read") && Predicate.hasProperty(value, "on") && Predicate.hasProperty(value, "destroy")
 
-/** A Node stream. A read takes all that has come since the one before. It is given up with the scope. */
-export const fromReadable = (readable: Readable): Effect.Effect<Body, never, Scope.Scope> => {
+/** A Node stream. A read takes all that has come since the one before. */
+export const fromReadable = (readable: Readable): Body => {
   let asked: ((read: Read) => void) | undefined
   let last: Read | undefined
 
@@ -79,53 +88,55 @@ export const fromReadable = (readable: Readable): Effect.Effect<Body, never, Sco
   readable.on("end", () => finish(end))
   readable.on("error", (cause) => finish({ _tag: "Broken", code: codeOf(cause) ?? "Decode" }))
   readable.on("close", () => finish({ _tag: "Broken", code: "ECONNRESET" }))
-  return Effect.acquireRelease(
-    Effect.succeed({
-      next: (then: (read: Read) => void) => {
-        asked = then
-        look()
-      }
-    }),
-    () => Effect.sync(() => readable.destroy())
-  )
+  return {
+    next: (then) => {
+      asked = then
+      look()
+    },
+    isOver: () => last !== undefined,
+    release: Effect.sync(() => void readable.destroy())
+  }
 }
 
 /** Any response's stream: a fiber pulls a chunk whenever one is asked for. */
-export const fromStream = (
-  stream: Stream.Stream<Uint8Array, HttpClientError.ResponseError>
-): Effect.Effect<Body, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    const pull = yield* Stream.toPull(stream)
-    let asked: ((read: Read) => void) | undefined
-    let wake: (() => void) | undefined
+export const fromStream = (stream: Stream.Stream<Uint8Array, HttpClientError.ResponseError>): Effect.Effect<Body> => {
+  let asked: ((read: Read) => void) | undefined
+  let wake: (() => void) | undefined
+  let over = false
 
-    const wanted = Effect.async<void>((resume) => {
-      if (asked !== undefined) return resume(Effect.void)
-      wake = () => resume(Effect.void)
+  const wanted = Effect.async<void>((resume) => {
+    if (asked !== undefined) return resume(Effect.void)
+    wake = () => resume(Effect.void)
+  })
+  const answer = (read: Read) =>
+    Effect.sync(() => {
+      const then = asked
+      asked = undefined
+      wake = undefined
+      over = read._tag !== "Bytes"
+      then?.(read)
     })
-    const answer = (read: Read) =>
-      Effect.sync(() => {
-        const then = asked
-        asked = undefined
-        wake = undefined
-        then?.(read)
-      })
-    const serve: Effect.Effect<void> = Effect.zipRight(
+  const serve = (pull: Pull): Effect.Effect<void> =>
+    Effect.zipRight(
       wanted,
       Effect.matchEffect(pull, {
         onFailure: (error) => answer(ended(error)),
-        onSuccess: (chunks) => Effect.zipRight(answer({ _tag: "Bytes", bytes: join(chunks) }), serve)
+        onSuccess: (chunks) => Effect.zipRight(answer({ _tag: "Bytes", bytes: join(chunks) }), serve(pull))
       })
     )
 
-    yield* Effect.forkScoped(serve)
-    return {
-      next: (then) => {
-        asked = then
-        wake?.()
-      }
-    }
-  })
+  const whole = Effect.scoped(Effect.flatMap(Stream.toPull(stream), serve))
+  return Effect.map(Effect.forkDaemon(Effect.interruptible(whole)), (fiber) => ({
+    next: (then) => {
+      asked = then
+      wake?.()
+    },
+    isOver: () => over,
+    release: Fiber.interrupt(fiber)
+  }))
+}
+
+type Pull = Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<HttpClientError.ResponseError>>
 
 /** A body that never was (a 204) has merely ended. */
 const ended = (error: Option.Option<HttpClientError.ResponseError>): Read =>

@@ -2,9 +2,11 @@
  * The words of a conversation: what a program asks (`Request`), what arrives (`Event`) and what that adds up to
  * (`Reply`). Plain data, the same for every provider; the protocols translate.
  */
+import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as Joiner from "./Joiner.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Messages
@@ -212,25 +214,34 @@ export interface Reply {
 
 /** Adds up the events of one answer. `undefined` if they have no `Finish`. */
 export const reply = (events: Iterable<Event>): Reply | undefined => {
-  const text: Array<string> = []
-  const reasoning: Array<string> = []
+  const { add, reply } = sum()
+  for (const event of events) add(event)
+  return reply()
+}
+
+/** A sum of events, made an event at a time. */
+export interface Sum {
+  /** What comes behind `Finish` is no part of the answer. */
+  readonly add: (event: Event) => void
+  /** `undefined` as long as there was no `Finish`. */
+  readonly reply: () => Reply | undefined
+}
+
+export const sum = (): Sum => {
+  const text = Joiner.make()
+  const reasoning = Joiner.make()
   const toolCalls: Array<ToolCall> = []
-  for (const event of events) {
-    switch (event._tag) {
-      case "TextDelta":
-        text.push(event.text)
-        break
-      case "ReasoningDelta":
-        reasoning.push(event.text)
-        break
-      case "ToolCall":
-        toolCalls.push({ id: event.id, name: event.name, input: event.input })
-        break
-      case "Finish":
-        return finished(text.join(""), reasoning.join(""), toolCalls, event)
-    }
+  let finish: Finish | undefined
+  return {
+    add: (event) => {
+      if (finish !== undefined) return
+      if (event._tag === "TextDelta") text.add(event.text)
+      else if (event._tag === "ReasoningDelta") reasoning.add(event.text)
+      else if (event._tag === "ToolCall") toolCalls.push({ id: event.id, name: event.name, input: event.input })
+      else if (event._tag === "Finish") finish = event
+    },
+    reply: () => (finish === undefined ? undefined : finished(text.join(), reasoning.join(), toolCalls, finish))
   }
-  return undefined
 }
 
 const finished = (text: string, reasoning: string, toolCalls: ReadonlyArray<ToolCall>, finish: Finish): Reply => ({
@@ -254,11 +265,14 @@ const finished = (text: string, reasoning: string, toolCalls: ReadonlyArray<Tool
 
 /** Runs a stream to its end and adds it up. A provider's stream always ends with `Finish` or fails. */
 export const collect = <E, R>(self: Stream.Stream<Event, E, R>): Effect.Effect<Reply, E, R> =>
-  Effect.flatMap(Stream.runCollect(self), (events) => {
-    const whole = reply(events)
-    return whole === undefined
-      ? Effect.dieMessage("Chat.collect: the stream ended without a Finish event")
-      : Effect.succeed(whole)
+  Effect.suspend(() => {
+    const { add, reply } = sum()
+    const run = Stream.runForEachChunk(self, (events) => Effect.sync(() => Chunk.forEach(events, add)))
+    return Effect.map(run, () => {
+      const whole = reply()
+      if (whole === undefined) throw new Error("Chat.collect: the stream ended without a Finish event")
+      return whole
+    })
   })
 
 /** Only the text that the model writes for the reader. */

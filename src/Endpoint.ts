@@ -38,39 +38,45 @@ export const make = (options: Options): Endpoint => {
   const base = BaseUrl.parse(options.baseUrl)
   const headers = { ...allowed(options.headers), ...protocol.headers }
   const unsendable = Object.keys(headers).find((name) => !isHeader(name, headers[name]))
-  const bad = (detail: string) => Effect.fail(invalid(options.provider, detail))
-
-  const address = (path: string): Effect.Effect<string, ProviderError.InvalidRequest> =>
+  const wrong =
     base === undefined
-      ? bad("baseUrl is not an absolute http or https URL without a user in it")
+      ? "baseUrl is not an absolute http or https URL without a user in it"
       : unsendable === undefined
-        ? Effect.succeed(BaseUrl.join(base, path))
-        : bad(`the header ${JSON.stringify(unsendable)} has characters that HTTP does not allow`)
+        ? undefined
+        : `the header ${JSON.stringify(unsendable)} has characters that HTTP does not allow`
 
-  const encode = (request: Chat.Request, stream: boolean): Effect.Effect<string, ProviderError.InvalidRequest> =>
-    Effect.try({
-      try: () => {
-        const model = request.model ?? options.model ?? ""
-        if (model.trim() === "") throw new Error("no model is named, neither by the request nor by the layer")
-        if (!Array.isArray(request.messages)) throw new TypeError("messages is not an array")
-        const messages = History.repair(request.messages)
-        const extra = { ...options.extra, ...request.extra }
-        return JSON.stringify(protocol.encode({ ...request, messages, extra }, { model, stream, dialect }))
-      },
-      // No model; or a cycle, a BigInt, something that is no request at all, from a caller without types.
-      catch: (cause) => invalid(options.provider, `the request cannot be encoded: ${cause}`)
+  /** What all requests to a path have in common is put together once. */
+  const to = (path: string, accept: string, method: typeof HttpClientRequest.post | typeof HttpClientRequest.get) =>
+    method(base === undefined ? "" : BaseUrl.join(base, path), { headers, accept })
+  const streamed = to(protocol.path, "text/event-stream", HttpClientRequest.post)
+  const whole = to(protocol.path, "application/json", HttpClientRequest.post)
+  const listed = to(protocol.modelsPath, "application/json", HttpClientRequest.get)
+
+  const encode = (request: Chat.Request, stream: boolean): string => {
+    const model = request.model ?? options.model ?? ""
+    if (model.trim() === "") throw new Error("no model is named, neither by the request nor by the layer")
+    if (!Array.isArray(request.messages)) throw new TypeError("messages is not an array")
+    const messages = History.repair(request.messages)
+    const extra = { ...options.extra, ...request.extra }
+    return JSON.stringify(protocol.encode({ ...request, messages, extra }, { model, stream, dialect }))
+  }
+
+  const built = (build: () => HttpClientRequest.HttpClientRequest): Built =>
+    Effect.suspend(() => {
+      if (wrong !== undefined) return Effect.fail(invalid(options.provider, wrong))
+      try {
+        return Effect.succeed(build())
+      } catch (cause) {
+        // No model; or a cycle, a BigInt, something that is no request at all, from a caller without types.
+        return Effect.fail(invalid(options.provider, `the request cannot be encoded: ${cause}`))
+      }
     })
 
   return {
     origin: base?.origin,
     chat: (request, stream) =>
-      Effect.zipWith(address(protocol.path), encode(request, stream), (url, body) =>
-        HttpClientRequest.post(url, { headers }).pipe(
-          HttpClientRequest.accept(stream ? "text/event-stream" : "application/json"),
-          HttpClientRequest.bodyText(body, "application/json")
-        )
-      ),
-    models: Effect.map(address(protocol.modelsPath), (url) => HttpClientRequest.get(url, { headers, acceptJson: true }))
+      built(() => HttpClientRequest.bodyText(stream ? streamed : whole, encode(request, stream), "application/json")),
+    models: built(() => listed)
   }
 }
 

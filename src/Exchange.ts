@@ -7,81 +7,161 @@ import type * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Body from "./Body.js"
 import * as ProviderError from "./ProviderError.js"
+import type * as ResponseBody from "./ResponseBody.js"
+import { Watch } from "./Watch.js"
 
 export interface Options {
   readonly provider: string
   readonly client: HttpClient.HttpClient
+  readonly waits: Waits
+}
+
+/** The longest waits, in milliseconds. */
+export interface Waits extends ResponseBody.Waits {
   /** From the request to the headers of the answer. */
-  readonly timeout: Duration.Duration
+  readonly headers: number
 }
 
 export type Exchange = (
   request: HttpClientRequest.HttpClientRequest,
   /** Takes the key out of a text. */
-  scrub: (text: string) => string
-) => Effect.Effect<Answered, ProviderError.ProviderError, Scope.Scope>
+  scrub: (text: string) => string,
+  /** What the answer holds on to is given up with it. */
+  scope: Scope.Scope
+) => Effect.Effect<Answered, ProviderError.ProviderError>
 
 /** The headers have come; the body is yet to be read. */
 export interface Answered {
   readonly response: HttpClientResponse.HttpClientResponse
   readonly body: Body.Body
+  readonly watch: Watch
 }
 
+/** It never fails: Effect logs the failure of a fiber that nobody waits for, and this one may quote the key. */
+type Sent = Fiber.RuntimeFiber<Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>>
+
 /**
+ * The request is made by a fiber of its own, so that it can be given up when the headers are late.
+ *
  * The client's own span is off: it would carry every header of the answer, in which a server may echo the key, and it
  * does not know that `api-key` is a secret.
  */
-export const make = ({ client, provider, timeout }: Options): Exchange => {
+export const make = ({ client, provider, waits }: Options): Exchange => {
   const quiet = HttpClient.withScope(HttpClient.withTracerDisabledWhen(client, () => true))
-  return (request, scrub) =>
-    Effect.suspend(() => {
-      let fetched: Response | undefined
-      const exchange = fetching(quiet.execute(request), (response) => {
-        fetched = response
-      })
-      return exchange.pipe(
-        Effect.mapError((error) => broken(provider, error, scrub)),
-        Effect.timeoutFail({ duration: timeout, onTimeout: () => late(provider) }),
-        Effect.flatMap((response) => Effect.map(bodyOf(response, fetched), (body) => ({ response, body })))
+  const shortest = Math.min(waits.headers, waits.idle, waits.stall)
+
+  /** What there is of an exchange so far. All of it is given up together. */
+  const begin = (request: HttpClientRequest.HttpClientRequest, scope: Scope.Scope) =>
+    Effect.gen(function* () {
+      const watch = new Watch(yield* Effect.clock, shortest)
+      const connection = yield* Scope.make()
+      const parts: Parts = { body: undefined, fetched: undefined }
+      const execute = Effect.mapInputContext(quiet.execute(request), (context: Context.Context<never>) =>
+        Context.add(
+          watched(context, (response) => {
+            parts.fetched = response
+          }),
+          Scope.Scope,
+          connection
+        )
       )
+      const sent = yield* Effect.forkDaemon(Effect.interruptible(Effect.exit(execute)))
+      const watching = yield* Effect.forkDaemon(Effect.interruptible(watch.run))
+      yield* Scope.addFinalizer(scope, giveUp(parts, connection, sent, watching))
+      return { watch, sent, parts }
     })
+
+  const headers = (sent: Sent, watch: Watch, parts: Parts, scrub: (text: string) => string) =>
+    Effect.async<HttpClientResponse.HttpClientResponse, ProviderError.ProviderError>((resume) => {
+      const late = watch.now() + waits.headers
+      watch.over(
+        () => late,
+        () => resume(Effect.fail(tooLate(provider)))
+      )
+      sent.addObserver((ended) => {
+        const exit = Exit.flatten(ended)
+        if (Exit.isSuccess(exit)) parts.body = bodyOf(exit.value, parts.fetched)
+        resume(Effect.mapError(exit, (error) => broken(provider, error, scrub)))
+      })
+    })
+
+  return (request, scrub, scope) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(begin(request, scope), ({ parts, sent, watch }) =>
+        Effect.flatMap(restore(headers(sent, watch, parts, scrub)), (response) => {
+          watch.rest()
+          if (parts.body !== undefined) return Effect.succeed({ response, watch, body: parts.body })
+          return Effect.map(Body.fromStream(response.stream), (body) => {
+            parts.body = body
+            return { response, watch, body }
+          })
+        })
+      )
+    )
 }
 
+interface Parts {
+  body: Body.Body | undefined
+  fetched: Response | undefined
+}
+
+/** A body that was read to its end leaves its connection to the next request; every other one closes it. */
+const giveUp = (
+  parts: Parts,
+  connection: Scope.CloseableScope,
+  sent: Sent,
+  watching: Fiber.RuntimeFiber<void>
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    watching.unsafeInterruptAsFork(FiberId.none)
+    if (parts.body?.isOver() === true) return Effect.void
+    const close = Scope.close(connection, Exit.void)
+    if (parts.body !== undefined) return Effect.zipRight(parts.body.release, close)
+    return Effect.zipRight(Fiber.interrupt(sent), close)
+  })
+
 /** `fetch` tells what it returned; the clients of Node show the stream that they read from; the others have theirs. */
-const bodyOf = (response: HttpClientResponse.HttpClientResponse, fetched: Response | undefined) => {
+const bodyOf = (
+  response: HttpClientResponse.HttpClientResponse,
+  fetched: Response | undefined
+): Body.Body | undefined => {
   if (fetched?.body) return Body.fromReadableStream(fetched.body)
   const source = Predicate.hasProperty(response, "source") ? response.source : undefined
   const readable = Predicate.hasProperty(source, "body") ? source.body : source
-  return Body.isReadable(readable) ? Body.fromReadable(readable) : Body.fromStream(response.stream)
+  return Body.isReadable(readable) ? Body.fromReadable(readable) : undefined
 }
 
 /**
  * Where the client is `fetch`, tells of what it returned, and follows no redirect: `fetch` strips `Authorization` on the
  * way to another origin, but neither `x-api-key` nor `api-key`.
  */
-export const fetching = <A, E, R>(self: Effect.Effect<A, E, R>, onResponse: (response: Response) => void) =>
-  Effect.mapInputContext(self, (context: Context.Context<R>) => {
-    const init = Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit))
-    const given = Option.getOrElse(Context.getOption(context, FetchHttpClient.Fetch), () => globalThis.fetch)
-    const fetch: typeof globalThis.fetch = async (...request) => {
-      const response = await given(...request)
-      onResponse(response)
-      return response
-    }
-    return context.pipe(
-      Context.add(FetchHttpClient.RequestInit, { ...init, redirect: "manual" }),
-      Context.add(FetchHttpClient.Fetch, fetch)
-    )
-  })
+export const watched = <R>(
+  context: Context.Context<R>,
+  onResponse: (response: Response) => void
+): Context.Context<R> => {
+  const init = Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit))
+  const given = Option.getOrElse(Context.getOption(context, FetchHttpClient.Fetch), () => globalThis.fetch)
+  const fetch: typeof globalThis.fetch = async (...request) => {
+    const response = await given(...request)
+    onResponse(response)
+    return response
+  }
+  return context.pipe(
+    Context.add(FetchHttpClient.RequestInit, { ...init, redirect: "manual" }),
+    Context.add(FetchHttpClient.Fetch, fetch)
+  )
+}
 
-const late = (provider: string): ProviderError.ProviderError =>
+const tooLate = (provider: string): ProviderError.ProviderError =>
   new ProviderError.Transient({
     ...ProviderError.nothingSent(provider),
     reason: "TimedOut",

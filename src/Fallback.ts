@@ -51,6 +51,7 @@ export const make = (providers: Arr.NonEmptyReadonlyArray<Service>, options: Opt
     credential: first.credential,
     complete: (request) => effect((provider) => provider.complete(request)),
     completeWith: (request, decode) => effect((provider) => provider.completeWith(request, decode)),
+    listen: (request, onEvent) => effect((provider) => provider.listen(request, onEvent)),
     models: effect((provider) => provider.models),
     verify: effect((provider) => provider.verify),
     stream: (request) =>

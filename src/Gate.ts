@@ -8,13 +8,13 @@
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 
 export interface Gate {
   /** A place in the line, for all attempts of one call. */
   readonly ticket: () => Ticket
   /** Waits for a turn. The turn ends with the scope, or before it when it is told to. */
-  readonly enter: (ticket: Ticket) => Effect.Effect<Turn, never, Scope.Scope>
+  readonly enter: (ticket: Ticket, scope: Scope.Scope) => Effect.Effect<Turn>
   /** The server took the request of this turn. */
   readonly taken: (turn: Turn) => void
   /** The server told this turn to wait until then, in milliseconds since the epoch. */
@@ -68,7 +68,7 @@ export const make = (options?: Options): Effect.Effect<Gate> =>
     const hasRoom = (ticket: Ticket) =>
       inFlight < Math.min(bound, Math.floor(window)) &&
       now() >= until &&
-      !Array.from(away).some((other) => other < ticket)
+      (away.size === 0 || !Array.from(away).some((other) => other < ticket))
 
     const begin = (): Turn => {
       inFlight += 1
@@ -121,14 +121,13 @@ export const make = (options?: Options): Effect.Effect<Gate> =>
 
     return {
       ticket: () => tickets++,
-      enter: (ticket) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.suspend(() => {
-            forget()
-            away.delete(ticket)
-            return line.length === 0 && hasRoom(ticket) ? Effect.succeed(begin()) : queue(ticket, restore)
-          }).pipe(Effect.tap(({ leave }) => Effect.addFinalizer(() => leave)))
-        ),
+      enter: (ticket, scope) =>
+        Effect.uninterruptibleMask((restore) => {
+          forget()
+          away.delete(ticket)
+          const keep = (turn: Turn) => Effect.as(Scope.addFinalizer(scope, turn.leave), turn)
+          return line.length === 0 && hasRoom(ticket) ? keep(begin()) : Effect.flatMap(queue(ticket, restore), keep)
+        }),
       taken: (turn) => {
         if (turn.era !== era || window === Number.POSITIVE_INFINITY) return
         window += window < threshold ? 1 : 1 / window

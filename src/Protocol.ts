@@ -6,6 +6,7 @@
  */
 import type * as Chat from "./Chat.js"
 import * as Fault from "./Fault.js"
+import * as Joiner from "./Joiner.js"
 import * as Sse from "./Sse.js"
 
 export interface Protocol {
@@ -111,7 +112,7 @@ export const reader = (decoder: Decoder, options?: ReaderOptions): Reader => {
       if (state === "more") state = decoder.step(data, name, events)
     }
   })
-  const text = joiner()
+  const text = Joiner.make()
   const take = () => {
     const taken = events
     events = []
@@ -134,19 +135,5 @@ export const reader = (decoder: Decoder, options?: ReaderOptions): Reader => {
       if (state === "more") state = decoder.end(events)
       return take()
     }
-  }
-}
-
-/** Text from many small pieces, kept in few: a chain of 200,000 strings takes ten times the room of their text. */
-const joiner = () => {
-  const blocks: Array<string> = []
-  let pieces: Array<string> = []
-  return {
-    add: (text: string) => {
-      if (pieces.push(text) < 1024) return
-      blocks.push(pieces.join(""))
-      pieces = []
-    },
-    join: () => blocks.join("") + pieces.join("")
   }
 }

@@ -14,6 +14,11 @@ type Error = ProviderError.ProviderError
 export interface Service {
   /** The answer as it is written. It ends with `Finish` or fails; nothing is repeated once an event has come out. */
   readonly stream: (request: Chat.Request) => Stream.Stream<Chat.Event, Error>
+  /**
+   * Streams, calls `onEvent` with each event as it comes, and gives the whole answer. The cheapest way to follow one:
+   * no fiber is woken between its first event and its last. What `onEvent` throws is a defect.
+   */
+  readonly listen: (request: Chat.Request, onEvent: (event: Chat.Event) => void) => Effect.Effect<Chat.Reply, Error>
   /** The whole answer, asked for without a stream on the wire. */
   readonly complete: (request: Chat.Request) => Effect.Effect<Chat.Reply, Error>
   /** `complete` with the reply decoded further. A fault of `decode` fails the call with `InvalidResponse`. */

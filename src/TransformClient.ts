@@ -7,6 +7,7 @@ import type * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
@@ -71,7 +72,8 @@ const once = (
   Effect.gen(function* () {
     const key = yield* credential.read
     const authorized = key._tag === "Key" ? key.authorize(scheme)(request) : request
-    const response = yield* Exchange.fetching(client.execute(authorized), () => undefined).pipe(
+    const response = yield* client.execute(authorized).pipe(
+      Effect.mapInputContext((context: Context.Context<never>) => Exchange.watched(context, () => undefined)),
       Effect.mapError((error) => ({
         error: Exchange.broken(provider, error, Credential.scrub(key)),
         outcome: Effect.fail(error)
@@ -82,8 +84,10 @@ const once = (
       if (key._tag === "Key") yield* credential.accepted(key)
       return response
     }
-    const body = yield* Effect.scoped(
-      Effect.flatMap(Body.fromStream(response.stream), (body) => ResponseBody.prefix(body, bodyLimit))
+    const body = yield* Effect.acquireUseRelease(
+      Body.fromStream(response.stream),
+      (body) => ResponseBody.prefix(body, bodyLimit),
+      ({ release }) => release
     )
     const now = yield* Clock.currentTimeMillis
     const knownGood = yield* Ref.get(credential.knownGood)

@@ -60,14 +60,14 @@ export interface Call<A, R> {
   /** Whether an answer proves the key. Listing models does not: MiMo lists them for a key that does not work. */
   readonly provesKey: boolean
   /** Reads a 2xx as far as its first output; failing before that, the call is repeated. */
-  readonly read: (answer: Answer.Answer) => Read<A, R>
+  readonly read: (answer: Answer.Answer) => Run<A, R>
 }
 
-export type Read<A, R = never> = Effect.Effect<A, ProviderError.ProviderError, Scope.Scope | R>
+export type Run<A, R = never> = Effect.Effect<A, ProviderError.ProviderError, R>
 
 export interface Transport {
   /** What the answer holds on to is released with the scope. */
-  readonly run: <A, R>(call: Call<A, R>) => Read<A, R>
+  readonly run: <A, R>(call: Call<A, R>, scope: Scope.Scope) => Run<A, R>
 }
 
 type Key = Credential.Key | Credential.NoKey
@@ -79,18 +79,22 @@ export const make = (options: Options): Transport => {
   const { credential, provider, timeouts = {} } = options
   const { gate } = credential
   const coolsDown = options.coolDown !== false
-  const exchange = Exchange.make({ ...options, timeout: Duration.decode(timeouts.headers ?? "5 minutes") })
-  const errorBody = Duration.decode(timeouts.errorBody ?? "10 seconds")
-  const clocks: ResponseBody.Clocks = {
-    idle: Duration.decode(timeouts.idle ?? "2 minutes"),
-    stall: Duration.decode(timeouts.stall ?? "10 minutes")
+  const waits: Exchange.Waits = {
+    headers: Duration.toMillis(timeouts.headers ?? "5 minutes"),
+    idle: Duration.toMillis(timeouts.idle ?? "2 minutes"),
+    stall: Duration.toMillis(timeouts.stall ?? "10 minutes")
   }
+  const exchange = Exchange.make({ ...options, waits })
+  const errorBody = Duration.decode(timeouts.errorBody ?? "10 seconds")
 
-  const run = <A, R>(call: Call<A, R>): Read<A, R> =>
-    Effect.flatMap(Effect.all([Clock.currentTimeMillis, Effect.scope]), ([now, scope]) => {
-      const log = new CallLog(now)
+  const run = <A, R>(call: Call<A, R>, scope: Scope.Scope): Run<A, R> =>
+    Effect.clockWith((clock) => {
+      const log = new CallLog(clock.unsafeCurrentTimeMillis())
       const place = new Place(gate.ticket(), scope)
-      const once = Effect.mapError(keepOnSuccess(attempt(call, log, place)), (error) => log.failed(error))
+      const once = Effect.catchAll(
+        keepOnSuccess(scope, (scope) => attempt(call, log, place, scope)),
+        (error) => Effect.fail(log.failed(error))
+      )
       // The policy is only made once something has failed: nearly every call needs none.
       return Effect.catchAll(once, (error) => {
         const policy = options
@@ -103,27 +107,31 @@ export const make = (options: Options): Transport => {
       })
     })
 
-  const attempt = <A, R>(call: Call<A, R>, log: CallLog, place: Place): Read<A, R> =>
-    Effect.gen(function* () {
-      place.turn = yield* Scope.extend(gate.enter(place.ticket), place.scope)
-      // After the wait: a key that rotates may have changed in the meantime.
-      const key = yield* readKey
-      log.sent(key)
-      const request = key._tag === "Key" ? key.authorize(options.scheme)(call.request) : call.request
-      const { body, response } = yield* exchange(request, Credential.scrub(key))
-      yield* Effect.annotateCurrentSpan("status", response.status)
-      if (response.status < 200 || response.status >= 300) return yield* refuse(log, key, response, body)
-      const answer = yield* call.read({
-        headers: response.headers,
-        body,
-        clocks,
-        fail: (fault, sofar) => fail(log, key, response, fault, sofar)
-      })
-      if (place.turn !== undefined) gate.taken(place.turn)
-      if (call.provesKey && key._tag === "Key") yield* credential.accepted(key)
-      return answer
-    }).pipe(
-      Effect.withSpan("knowngood.attempt", { attributes: { provider }, kind: "client", captureStackTrace: false })
+  const attempt = <A, R>(call: Call<A, R>, log: CallLog, place: Place, scope: Scope.Scope): Run<A, R> =>
+    Effect.useSpan(
+      "knowngood.attempt",
+      { attributes: { provider }, kind: "client", captureStackTrace: false },
+      (span) =>
+        Effect.gen(function* () {
+          place.turn = yield* gate.enter(place.ticket, place.scope)
+          // After the wait: a key that rotates may have changed in the meantime.
+          const key = yield* readKey
+          log.sent(key)
+          const request = key._tag === "Key" ? key.authorize(options.scheme)(call.request) : call.request
+          const { body, response, watch } = yield* exchange(request, Credential.scrub(key), scope)
+          span.attribute("status", response.status)
+          if (response.status < 200 || response.status >= 300) return yield* refuse(log, key, response, body)
+          const answer = yield* call.read({
+            headers: response.headers,
+            body,
+            watch,
+            waits,
+            fail: (fault, sofar) => fail(log, key, response, fault, sofar)
+          })
+          gate.taken(place.turn)
+          if (call.provesKey && key._tag === "Key") yield* credential.accepted(key)
+          return answer
+        }).pipe(Effect.withParentSpan(span))
     )
 
   const readKey = Effect.flatMap(credential.read, (key): Effect.Effect<Key, ProviderError.ProviderError> => {
@@ -218,11 +226,9 @@ const waitsForAll = (error: ProviderError.ProviderError): boolean =>
 const plainHttp = "baseUrl is plain http to another machine, where anyone on the way can read the key; use https"
 
 /** Each attempt has a scope of its own, closed when it fails; what succeeds lives as long as the caller's. */
-const keepOnSuccess = <A, E, R>(self: Effect.Effect<A, E, R | Scope.Scope>) =>
+const keepOnSuccess = <A, E, R>(outer: Scope.Scope, use: (scope: Scope.Scope) => Effect.Effect<A, E, R>) =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.scope, (outer) =>
-      Effect.flatMap(Scope.fork(outer, ExecutionStrategy.sequential), (scope) =>
-        restore(Scope.extend(self, scope)).pipe(Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))))
-      )
+    Effect.flatMap(Scope.fork(outer, ExecutionStrategy.sequential), (scope) =>
+      Effect.onError(restore(use(scope)), (cause) => Scope.close(scope, Exit.failCause(cause)))
     )
   )

@@ -11,7 +11,19 @@ const names = (namespace: object): ReadonlyArray<string> => Object.keys(namespac
 /** The values of each namespace; types are held by `types.test.ts`. */
 const knowngood: { readonly [namespace: string]: ReadonlyArray<string> } = {
   Anthropic: ["layer", "layerConfig", "make"],
-  Chat: ["assistant", "collect", "image", "reply", "system", "text", "textOnly", "toolResult", "unknownUsage", "user"],
+  Chat: [
+    "assistant",
+    "collect",
+    "image",
+    "reply",
+    "sum",
+    "system",
+    "text",
+    "textOnly",
+    "toolResult",
+    "unknownUsage",
+    "user"
+  ],
   Credential: ["bearer", "header", "make", "scrub"],
   DeepSeek: ["layer", "layerConfig", "make"],
   Explain: ["explain", "retrying"],
@@ -21,7 +33,18 @@ const knowngood: { readonly [namespace: string]: ReadonlyArray<string> } = {
   OpenAi: ["layer", "layerConfig", "make"],
   OpenAiCompatible: ["layer", "layerConfig", "make"],
   Protocol: ["reader"],
-  Provider: ["Provider", "complete", "completeObject", "fallback", "make", "models", "preset", "stream", "verify"],
+  Provider: [
+    "Provider",
+    "complete",
+    "completeObject",
+    "fallback",
+    "listen",
+    "make",
+    "models",
+    "preset",
+    "stream",
+    "verify"
+  ],
   ProviderError: [
     "Attempt",
     "AuthMissing",

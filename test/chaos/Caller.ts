@@ -30,7 +30,7 @@ export const comes = (gate: Gate.Gate, { stride = 2048, ticket = gate.ticket() }
   Effect.gen(function* () {
     const over = yield* Deferred.make<void>()
     let turn: Gate.Turn | undefined
-    const fiber = yield* gate.enter(ticket).pipe(
+    const fiber = yield* Effect.flatMap(Effect.scope, (scope) => gate.enter(ticket, scope)).pipe(
       Effect.tap((given) => {
         turn = given
       }),

@@ -465,7 +465,7 @@ describe("a bound that is none", () => {
     it.effect(`${concurrency} still lets one in at a time`, () =>
       Effect.gen(function* () {
         const gate = yield* Gate.make({ concurrency })
-        for (let call = 0; call < 3; call++) yield* Effect.scoped(gate.enter(gate.ticket()))
+        for (let call = 0; call < 3; call++) yield* Effect.scopedWith((scope) => gate.enter(gate.ticket(), scope))
       })
     )
   }
