@@ -12,7 +12,7 @@ import * as ResponseBody from "./ResponseBody.js"
 
 /** A 2xx whose body is yet to be read. */
 export interface Answer extends ResponseBody.Source {
-  readonly headers: { readonly [name: string]: string | undefined }
+  readonly contentType: () => string | undefined
   /** Fails as the fault means. */
   readonly fail: (fault: Fault.Fault, sofar?: SoFar) => Effect.Effect<never, ProviderError.ProviderError>
 }
@@ -46,7 +46,7 @@ export type Taken = readonly [events: Chunk.Chunk<Chat.Event>, done: boolean]
 /** Waits for the first events. A failure before them is this effect's, so that the call can be repeated. */
 export const begin = (answer: Answer, wire: Wire): Read<Begun> => {
   // JSON or a page where a stream was promised: an error mostly, and sometimes the whole answer.
-  if (/json|html/.test(answer.headers["content-type"] ?? "")) {
+  if (/json|html/.test(answer.contentType() ?? "")) {
     return Effect.map(events(answer, wire), (events) => {
       const first: Taken = [Chunk.unsafeFromArray(events), true]
       return { first, take: Effect.succeed(first), each: () => Effect.void }

@@ -94,65 +94,76 @@ export const make = (options: Options): Effect.Effect<Credential> =>
   Effect.gen(function* () {
     const knownGood = yield* SubscriptionRef.make(false)
     const gate = yield* Gate.make({ concurrency: options.concurrency })
-    const memory = Option.getOrElse(yield* Effect.serviceOption(KnownGood.KnownGood), () => noMemory)
+    const memory = Option.getOrUndefined(yield* Effect.serviceOption(KnownGood.KnownGood))
     let current: Opened | NoKey = absent
     let secret: string | undefined
     let origin: string | undefined
     let exhaustedInARow = 0
     let lastExhausted = Number.NEGATIVE_INFINITY
     let lastRemembered = Number.NEGATIVE_INFINITY
-    /** Ends when it is known what the memory holds of the present key. */
-    let recalled: Effect.Effect<void> = Effect.void
+    /** Ends when it is known what the memory holds of the present key. `undefined` once it is. */
+    let recalled: Effect.Effect<void> | undefined
 
+    /** Whether that changed it. */
     const set = (good: boolean): Effect.Effect<boolean> =>
-      Ref.get(knownGood).pipe(
-        Effect.map((before) => before !== good),
-        Effect.tap((changes) => (changes ? Ref.set(knownGood, good) : Effect.void))
+      Effect.flatMap(Ref.get(knownGood), (before) =>
+        before === good ? Effect.succeed(false) : Effect.as(Ref.set(knownGood, good), true)
       )
 
     const turn = (redacted: Redacted.Redacted): Effect.Effect<Key | NoKey> => {
       const next = Redacted.value(redacted).trim()
       const opened = next === secret ? current : open(next)
-      if (next === secret) return Effect.map(recalled, () => opened)
+      if (next === secret) return recalled === undefined ? Effect.succeed(opened) : Effect.as(recalled, opened)
       secret = next
       current = opened
-      recalled = Effect.void
+      recalled = undefined
       exhaustedInARow = 0
       lastRemembered = Number.NEGATIVE_INFINITY
-      if (opened._tag === "NoKey") return Effect.as(set(false), opened)
+      if (opened._tag === "NoKey" || memory === undefined) return Effect.as(set(false), opened)
       // By a fiber of its own: a slow store is waited for by all calls that begin meanwhile, and by none alone.
       const done = Deferred.unsafeMake<void>(FiberId.none)
-      recalled = Deferred.await(done)
-      const begin = recall(opened).pipe(Effect.ensuring(Deferred.succeed(done, undefined)), Effect.forkDaemon)
-      return set(false).pipe(
-        Effect.zipRight(begin),
-        Effect.uninterruptible,
-        Effect.zipRight(recalled),
-        Effect.as(opened)
-      )
+      const wait = Deferred.await(done)
+      recalled = wait
+      const known = Effect.suspend(() => {
+        if (recalled === wait) recalled = undefined
+        return Deferred.succeed(done, undefined)
+      })
+      const begin = recall(memory, opened).pipe(Effect.ensuring(known), Effect.forkDaemon)
+      return set(false).pipe(Effect.zipRight(begin), Effect.uninterruptible, Effect.zipRight(wait), Effect.as(opened))
     }
 
     /** Never sets to false: a call may have been answered in the meantime. */
-    const recall = (key: Opened) =>
+    const recall = (memory: KnownGood.Service, key: Opened) =>
       Effect.interruptible(
         Effect.flatMap(memory.recall(key.digest(origin)), (good) =>
           good && key === current ? set(true) : Effect.succeed(false)
         )
       )
 
-    const read = Effect.matchEffect(keyOf(options), {
-      onFailure: (problem) => Effect.succeed<Key | NoKey>({ _tag: "NoKey", problem }),
-      onSuccess: turn
-    })
+    const { apiKey } = options
+    const read: Effect.Effect<Key | NoKey> =
+      apiKey === undefined
+        ? Effect.succeed(absent)
+        : Redacted.isRedacted(apiKey)
+          ? Effect.suspend(() => turn(apiKey))
+          : Effect.matchEffect(readable(apiKey), {
+              onFailure: () => Effect.succeed(unreadable),
+              onSuccess: turn
+            })
 
     const accepted = (key: Opened) => {
       exhaustedInARow = 0
-      return Effect.flatMap(Effect.zip(set(true), Clock.currentTimeMillis), ([changed, now]) => {
-        if (!changed && now - lastRemembered < rememberEvery) return Effect.void
+      return Effect.flatMap(set(true), (changed) =>
+        memory === undefined ? Effect.void : remember(memory, key, changed)
+      )
+    }
+
+    const remember = (memory: KnownGood.Service, key: Opened, anew: boolean) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        if (!anew && now - lastRemembered < rememberEvery) return Effect.void
         lastRemembered = now
         return Effect.asVoid(Effect.forkDaemon(memory.remember(key.digest(origin))))
       })
-    }
 
     const exhausted = (key: Opened, began: number) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
@@ -160,7 +171,7 @@ export const make = (options: Options): Effect.Effect<Credential> =>
         lastExhausted = now
         exhaustedInARow += 1
         if (exhaustedInARow < forgetAfter) return Effect.void
-        return Effect.zipRight(set(false), memory.forget(key.digest(origin)))
+        return Effect.zipRight(set(false), memory?.forget(key.digest(origin)) ?? Effect.void)
       })
 
     /** What is said of a key that has been replaced says nothing of the present one. */
@@ -179,20 +190,13 @@ export const make = (options: Options): Effect.Effect<Credential> =>
     }
   })
 
-const noMemory: KnownGood.Service = {
-  recall: () => Effect.succeed(false),
-  remember: () => Effect.void,
-  forget: () => Effect.void
-}
-
 const absent: NoKey = { _tag: "NoKey", problem: "Absent" }
 
-const keyOf = ({ apiKey }: Options): Effect.Effect<Redacted.Redacted, NoKey["problem"]> => {
-  if (apiKey === undefined) return Effect.fail("Absent")
-  if (Redacted.isRedacted(apiKey)) return Effect.succeed(apiKey)
-  // A caller without types may give plain text. Run as an effect, it would end up in the defect's message.
-  return Effect.isEffect(apiKey) ? Effect.mapError(apiKey, () => "Unreadable") : Effect.fail("Unreadable")
-}
+const unreadable: NoKey = { _tag: "NoKey", problem: "Unreadable" }
+
+/** A caller without types may give plain text. Run as an effect, it would end up in the defect's message. */
+const readable = <A>(apiKey: Effect.Effect<A, unknown>): Effect.Effect<A, unknown> =>
+  Effect.isEffect(apiKey) ? apiKey : Effect.fail("no effect")
 
 /** A key, and how a store may recognise it at a host. */
 interface Opened extends Key {

@@ -6,18 +6,18 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import * as Body from "./Body.js"
 import * as ProviderError from "./ProviderError.js"
 import type * as ResponseBody from "./ResponseBody.js"
-import { Watch } from "./Watch.js"
+import * as Watch from "./Watch.js"
 
 export interface Options {
   readonly provider: string
@@ -43,7 +43,7 @@ export type Exchange = (
 export interface Answered {
   readonly response: HttpClientResponse.HttpClientResponse
   readonly body: Body.Body
-  readonly watch: Watch
+  readonly watch: Watch.Watch
 }
 
 /** It never fails: Effect logs the failure of a fiber that nobody waits for, and this one may quote the key. */
@@ -59,10 +59,18 @@ export const make = ({ client, provider, waits }: Options): Exchange => {
   const quiet = HttpClient.withScope(HttpClient.withTracerDisabledWhen(client, () => true))
   const shortest = Math.min(waits.headers, waits.idle, waits.stall)
 
+  const all = new WeakMap<Clock.Clock, Watch.Watches>()
+
+  const watchesBy = (clock: Clock.Clock): Watch.Watches => {
+    const watches = all.get(clock) ?? Watch.make(clock, shortest)
+    all.set(clock, watches)
+    return watches
+  }
+
   /** What there is of an exchange so far. All of it is given up together. */
   const begin = (request: HttpClientRequest.HttpClientRequest, scope: Scope.Scope) =>
     Effect.gen(function* () {
-      const watch = new Watch(yield* Effect.clock, shortest)
+      const clock = yield* Effect.clock
       const connection = yield* Scope.make()
       const parts: Parts = { body: undefined, fetched: undefined }
       const execute = Effect.mapInputContext(quiet.execute(request), (context: Context.Context<never>) =>
@@ -74,13 +82,23 @@ export const make = ({ client, provider, waits }: Options): Exchange => {
           connection
         )
       )
-      const sent = yield* Effect.forkDaemon(Effect.interruptible(Effect.exit(execute)))
-      const watching = yield* Effect.forkDaemon(Effect.interruptible(watch.run))
-      yield* Scope.addFinalizer(scope, giveUp(parts, connection, sent, watching))
+      // A call whose signal had been aborted before it began is interrupted in this pause, and sends nothing.
+      const paused = Effect.zipRight(Effect.yieldNow(), Effect.exit(execute))
+      const sent = yield* Effect.forkDaemon(Effect.interruptible(paused))
+      const watch = new Watch.Watch(clock)
+      const watches = watchesBy(clock)
+      yield* watches.begin(watch)
+      yield* Scope.addFinalizer(
+        scope,
+        Effect.suspend(() => {
+          watches.end(watch)
+          return giveUp(parts, connection, sent)
+        })
+      )
       return { watch, sent, parts }
     })
 
-  const headers = (sent: Sent, watch: Watch, parts: Parts, scrub: (text: string) => string) =>
+  const headers = (sent: Sent, watch: Watch.Watch, parts: Parts, scrub: (text: string) => string) =>
     Effect.async<HttpClientResponse.HttpClientResponse, ProviderError.ProviderError>((resume) => {
       const late = watch.now() + waits.headers
       watch.over(
@@ -115,19 +133,12 @@ interface Parts {
 }
 
 /** A body that was read to its end leaves its connection to the next request; every other one closes it. */
-const giveUp = (
-  parts: Parts,
-  connection: Scope.CloseableScope,
-  sent: Sent,
-  watching: Fiber.RuntimeFiber<void>
-): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    watching.unsafeInterruptAsFork(FiberId.none)
-    if (parts.body?.isOver() === true) return Effect.void
-    const close = Scope.close(connection, Exit.void)
-    if (parts.body !== undefined) return Effect.zipRight(parts.body.release, close)
-    return Effect.zipRight(Fiber.interrupt(sent), close)
-  })
+const giveUp = (parts: Parts, connection: Scope.CloseableScope, sent: Sent): Effect.Effect<void> => {
+  if (parts.body?.isOver() === true) return Effect.void
+  const close = Scope.close(connection, Exit.void)
+  if (parts.body !== undefined) return Effect.zipRight(parts.body.release, close)
+  return Effect.zipRight(Fiber.interrupt(sent), close)
+}
 
 /** `fetch` tells what it returned; the clients of Node show the stream that they read from; the others have theirs. */
 const bodyOf = (
