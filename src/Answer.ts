@@ -1,11 +1,12 @@
 /**
  * An answer with a 2xx, and what is read from it: a stream of events, a whole reply, or a list of models.
  */
-import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Chat from "./Chat.js"
 import * as Fault from "./Fault.js"
+import * as Opened from "./Opened.js"
 import * as Protocol from "./Protocol.js"
 import type * as ProviderError from "./ProviderError.js"
 import * as ResponseBody from "./ResponseBody.js"
@@ -32,28 +33,14 @@ export interface Wire {
 
 type Read<A, R = never> = Effect.Effect<A, ProviderError.ProviderError, R>
 
-/** An answer that has begun: its first events, and how to get at those after them. */
-export interface Begun {
-  readonly first: Taken
-  readonly take: Read<Taken>
-  /** Hands each later event over when it comes. */
-  readonly each: (onEvent: (event: Chat.Event) => void) => Read<void>
-}
-
-/** Events, and whether they are the last. */
-export type Taken = readonly [events: Chunk.Chunk<Chat.Event>, done: boolean]
-
 /** Waits for the first events. A failure before them is this effect's, so that the call can be repeated. */
-export const begin = (answer: Answer, wire: Wire): Read<Begun> => {
+export const open = (answer: Answer, wire: Wire): Read<Opened.Opened> => {
   // JSON or a page where a stream was promised: an error mostly, and sometimes the whole answer.
   if (/json|html/.test(answer.contentType() ?? "")) {
-    return Effect.map(events(answer, wire), (events) => {
-      const first: Taken = [Chunk.unsafeFromArray(events), true]
-      return { first, take: Effect.succeed(first), each: () => Effect.void }
-    })
+    return Effect.map(events(answer, wire), (events) => Opened.whole(Chunk.unsafeFromArray(events)))
   }
   const reader = Protocol.reader(wire.protocol.decoder(wire.dialect))
-  const { each, take } = ResponseBody.events(answer, reader)
+  const { each, take, taken, wait } = ResponseBody.events(answer, reader)
   const later = (fault: Fault.Fault) => answer.fail(fault, { partial: reader.text(), emitted: true })
   return Effect.matchEffect(take, {
     onFailure: (fault) => answer.fail(fault),
@@ -61,36 +48,12 @@ export const begin = (answer: Answer, wire: Wire): Read<Begun> => {
       Effect.succeed({
         first,
         take: Effect.catchAll(take, later),
-        each: (onEvent) => Effect.catchAll(each(onEvent), later)
+        each: (onEvent: (event: Chat.Event) => void) => Effect.catchAll(each(onEvent), later),
+        wait,
+        taken: () => Exit.getOrElse(taken(), () => undefined)
       })
   })
 }
-
-/** Writes what has been taken, then takes more, until it is all. */
-export const written = ({
-  first,
-  take
-}: Begun): Channel.Channel<Chunk.Chunk<Chat.Event>, unknown, ProviderError.ProviderError> => {
-  const write = ([events, done]: Taken): ReturnType<typeof written> =>
-    done ? Channel.write(events) : Channel.flatMap(Channel.write(events), () => Channel.flatMap(take, write))
-  return write(first)
-}
-
-/** Hands every event over as it comes; the reply is what they add up to. */
-export const told = ({ each, first: [events, done] }: Begun, onEvent: (event: Chat.Event) => void): Read<Chat.Reply> =>
-  Effect.suspend(() => {
-    const sum = Chat.sum()
-    const tell = (event: Chat.Event): void => {
-      sum.add(event)
-      onEvent(event)
-    }
-    for (const event of events) tell(event)
-    return Effect.map(done ? Effect.void : each(tell), () => {
-      const reply = sum.reply()
-      if (reply === undefined) throw new Error("an answer ended without a Finish event, and without a fault")
-      return reply
-    })
-  })
 
 /** The whole reply, as the caller decodes it. */
 export const reply =

@@ -5,6 +5,7 @@
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as Opened from "./Opened.js"
 import type * as ProviderError from "./ProviderError.js"
 import type { Service } from "./Service.js"
 
@@ -47,22 +48,16 @@ export const make = (providers: Arr.NonEmptyReadonlyArray<Service>, options: Opt
       ask(first)
     )
 
+  const open: Service["open"] = (request) => (scope) => effect((provider) => provider.open(request)(scope))
+
   return {
     credential: first.credential,
     complete: (request) => effect((provider) => provider.complete(request)),
     completeWith: (request, decode) => effect((provider) => provider.completeWith(request, decode)),
-    listen: (request, onEvent) => effect((provider) => provider.listen(request, onEvent)),
     models: effect((provider) => provider.models),
     verify: effect((provider) => provider.verify),
-    stream: (request) =>
-      others.reduce(
-        (sofar, provider, index) =>
-          Stream.catchAll(sofar, (error) =>
-            Stream.unwrap(
-              Effect.map(goesOn(error, index + 1), (on) => (on ? provider.stream(request) : Stream.fail(error)))
-            )
-          ),
-        first.stream(request)
-      )
+    open,
+    stream: (request) => Stream.fromChannel(Opened.toChannel(open(request))),
+    listen: (request, onEvent) => Opened.listen(open(request), onEvent)
   }
 }

@@ -13,7 +13,7 @@ import * as Option from "effect/Option"
 import * as Order from "effect/Order"
 import type * as Redacted from "effect/Redacted"
 import type * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Answer from "./Answer.js"
 import * as BaseUrl from "./BaseUrl.js"
@@ -21,6 +21,7 @@ import * as Chat from "./Chat.js"
 import type * as Classify from "./Classify.js"
 import * as Credential from "./Credential.js"
 import * as Endpoint from "./Endpoint.js"
+import * as Opened from "./Opened.js"
 import * as Output from "./Output.js"
 import type * as Protocol from "./Protocol.js"
 import type * as ProviderError from "./ProviderError.js"
@@ -44,6 +45,16 @@ export const listen = (
   onEvent: (event: Chat.Event) => void
 ): Effect.Effect<Chat.Reply, Error, Provider> =>
   Effect.flatMap(Provider, (provider) => provider.listen(request, onEvent))
+
+/**
+ * The answer for a program without Effect: `for await (const event of Provider.iterate(runtime.runPromise, request))`.
+ * It throws the `ProviderError` itself; whoever leaves the loop gives the answer up.
+ */
+export const iterate = (
+  run: Opened.Run<Provider>,
+  request: Chat.Request
+): AsyncGenerator<Chat.Event, void, undefined> =>
+  Opened.iterate(run, (scope) => Effect.flatMap(Provider, (provider) => provider.open(request)(scope)))
 
 export const complete = (request: Chat.Request): Effect.Effect<Chat.Reply, Error, Provider> =>
   Effect.flatMap(Provider, (provider) => provider.complete(request))
@@ -197,16 +208,15 @@ export const make = (deployment: Deployment, options: Options): Effect.Effect<Se
 
     const complete: Service["complete"] = (request) => completeWith(request, Effect.succeed)
 
-    const begin = (request: Chat.Request, scope: Scope.Scope) =>
-      call(endpoint.chat(request, true), true, Answer.begin, scope)
+    const open: Service["open"] = (request) => (scope) => call(endpoint.chat(request, true), true, Answer.open, scope)
 
     return {
       credential,
       complete,
       completeWith,
-      stream: (request) => Stream.fromChannel(scoped((scope) => Effect.map(begin(request, scope), Answer.written))),
-      listen: (request, onEvent) =>
-        Effect.scopedWith((scope) => Effect.flatMap(begin(request, scope), (begun) => Answer.told(begun, onEvent))),
+      open,
+      stream: (request) => Stream.fromChannel(Opened.toChannel(open(request))),
+      listen: (request, onEvent) => Opened.listen(open(request), onEvent),
       models: Effect.map(
         Effect.scopedWith((scope) => call(endpoint.models, false, Answer.models, scope)),
         byId
@@ -215,17 +225,6 @@ export const make = (deployment: Deployment, options: Options): Effect.Effect<Se
       verify: Effect.asVoid(complete({ messages: [Chat.user("ping")], maxTokens: 16 }))
     }
   })
-
-/** A channel with a scope. `Stream.unwrapScoped` does the same, at twice the cost of a whole request. */
-const scoped = <A, E>(
-  open: (scope: Scope.Scope) => Effect.Effect<Channel.Channel<A, unknown, E>, E>
-): Channel.Channel<A, unknown, E> =>
-  Channel.flatMap(Scope.make(), (scope) =>
-    Channel.ensuringWith(
-      Channel.flatMap(open(scope), (channel) => channel),
-      (exit) => Scope.close(scope, exit)
-    )
-  )
 
 /** Only at the provider's own hosts: somebody's proxy may take any key. */
 const hintOf = (

@@ -5,9 +5,11 @@
 import * as Chunk from "effect/Chunk"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Body from "./Body.js"
 import type * as Chat from "./Chat.js"
 import * as Fault from "./Fault.js"
+import type { Taken } from "./Opened.js"
 import type * as Protocol from "./Protocol.js"
 import type { Watch } from "./Watch.js"
 
@@ -26,15 +28,13 @@ export interface Source {
   readonly waits: Waits
 }
 
-/** The events of a streamed answer, to be taken or to be handed over. */
+/** The events of a streamed answer, as `Opened` has them. */
 export interface Events {
-  readonly take: Take
-  /** Hands each event over when it comes, and ends with the last. No fiber is woken before that. */
+  readonly take: Effect.Effect<Taken, Fault.Fault>
   readonly each: (onEvent: (event: Chat.Event) => void) => Effect.Effect<void, Fault.Fault>
+  readonly wait: (then: () => void) => void
+  readonly taken: () => Exit.Exit<Taken, Fault.Fault>
 }
-
-/** What has come since the consumer last looked, and whether it is all. Never empty unless it is all. */
-export type Take = Effect.Effect<readonly [events: Chunk.Chunk<Chat.Event>, done: boolean], Fault.Fault>
 
 /**
  * The events of a streamed answer. They are read when they are wanted, so a slow consumer holds the socket back, and no
@@ -119,19 +119,22 @@ export const events = ({ body, waits, watch }: Source, reader: Protocol.Reader):
     arrived = undefined
   })
 
-  const outcome: Take = Effect.suspend(() => {
-    if (defect !== undefined) return Effect.die(defect.cause)
+  const taken = (): Exit.Exit<Taken, Fault.Fault> => {
+    if (defect !== undefined) return Exit.die(defect.cause)
     const events = ready
     ready = []
-    if (events.length === 0 && fault !== undefined) return Effect.fail(fault)
-    return Effect.succeed([Chunk.unsafeFromArray(events), fault === undefined && isOver()] as const)
-  })
+    if (events.length === 0 && fault !== undefined) return Exit.fail(fault)
+    return Exit.succeed([Chunk.unsafeFromArray(events), fault === undefined && isOver()])
+  }
 
-  const arrival = Effect.async<readonly [Chunk.Chunk<Chat.Event>, boolean], Fault.Fault>((resume) => {
+  const waitOnce = (then: () => void): void =>
     wait(() => {
       arrived = undefined
-      resume(outcome)
+      then()
     })
+
+  const arrival = Effect.async<Taken, Fault.Fault>((resume) => {
+    waitOnce(() => resume(taken()))
     return stopWaiting
   })
 
@@ -147,12 +150,13 @@ export const events = ({ body, waits, watch }: Source, reader: Protocol.Reader):
         attempt(handOver)
         if (!isOver()) return read()
         arrived = undefined
-        resume(Effect.asVoid(outcome))
+        resume(Effect.asVoid(taken()))
       })
       return stopWaiting
     })
 
-  return { each, take: Effect.suspend(() => (ready.length > 0 || isOver() ? outcome : arrival)) }
+  const take = Effect.suspend(() => (ready.length > 0 || isOver() ? taken() : arrival))
+  return { each, take, taken, wait: waitOnce }
 }
 
 /** A body that ended without one event is none; one of nothing but keep-alive comments was cut off while it waited. */

@@ -6,6 +6,7 @@ import type * as Stream from "effect/Stream"
 import type * as Chat from "./Chat.js"
 import type * as Credential from "./Credential.js"
 import type * as Fault from "./Fault.js"
+import type * as Opened from "./Opened.js"
 import type * as Protocol from "./Protocol.js"
 import type * as ProviderError from "./ProviderError.js"
 
@@ -19,6 +20,8 @@ export interface Service {
    * no fiber is woken between its first event and its last. What `onEvent` throws is a defect.
    */
   readonly listen: (request: Chat.Request, onEvent: (event: Chat.Event) => void) => Effect.Effect<Chat.Reply, Error>
+  /** What `stream` and `listen` are made of: an answer that has begun, to be followed in other ways. */
+  readonly open: (request: Chat.Request) => Opened.Open
   /** The whole answer, asked for without a stream on the wire. */
   readonly complete: (request: Chat.Request) => Effect.Effect<Chat.Reply, Error>
   /** `complete` with the reply decoded further. A fault of `decode` fails the call with `InvalidResponse`. */

@@ -22,6 +22,7 @@ const ranks: { readonly [file: string]: number } = {
 
   Credential: 2,
   History: 2,
+  Opened: 2,
   Output: 2,
   Protocol: 2,
   Refusal: 2,

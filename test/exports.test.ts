@@ -38,6 +38,7 @@ const knowngood: { readonly [namespace: string]: ReadonlyArray<string> } = {
     "complete",
     "completeObject",
     "fallback",
+    "iterate",
     "listen",
     "make",
     "models",

@@ -3,6 +3,7 @@
  */
 import * as Chat from "../Chat.js"
 import * as Fault from "../Fault.js"
+import * as Joiner from "../Joiner.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
 import * as ToolCalls from "../ToolCalls.js"
@@ -16,8 +17,8 @@ type Fields = { readonly [key: string]: unknown }
 
 interface Block {
   readonly fields: Record<string, unknown>
-  /** Thinking, text and signature as they grow. */
-  text: string
+  /** Thinking or text, as it grows. */
+  readonly text: Joiner.Joiner
   signature: string
   json: string
   readonly citations: Array<unknown>
@@ -56,7 +57,7 @@ const decoder = (): Protocol.Decoder & {
 
   const startBlock = (index: unknown, fields: Fields | undefined, events: Array<Chat.Event>): void => {
     if (fields === undefined) return
-    const block: Block = { fields: { ...fields }, text: "", signature: "", json: "", citations: [] }
+    const block: Block = { fields: { ...fields }, text: Joiner.make(), signature: "", json: "", citations: [] }
     blocks.push(block)
     byIndex.set(index, block)
     if (fields["type"] === "text") {
@@ -77,7 +78,7 @@ const decoder = (): Protocol.Decoder & {
 
   const grow = (block: Block, _tag: "TextDelta" | "ReasoningDelta", text: unknown, events: Array<Chat.Event>): void => {
     if (typeof text !== "string" || text === "") return
-    block.text += text
+    block.text.add(text)
     events.push({ _tag, text })
   }
 
@@ -208,11 +209,12 @@ const needsReplay = (block: Block): boolean =>
 const replay = (block: Block): ReadonlyArray<Fields> => {
   switch (block.fields["type"]) {
     case "text": {
+      const text = block.text.join()
       const citations = block.citations.length === 0 ? undefined : block.citations
-      return block.text === "" ? [] : [Json.defined({ ...block.fields, text: block.text, citations })]
+      return text === "" ? [] : [Json.defined({ ...block.fields, text, citations })]
     }
     case "thinking":
-      return [{ ...block.fields, thinking: block.text, signature: block.signature }]
+      return [{ ...block.fields, thinking: block.text.join(), signature: block.signature }]
     default: {
       if (block.json === "") return [block.fields]
       const input = Json.parseHandedOn(block.json)
