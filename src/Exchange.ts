@@ -40,10 +40,8 @@ export type Exchange = (
 ) => Effect.Effect<Answered, ProviderError.ProviderError>
 
 /** The headers have come; the body is yet to be read. */
-export interface Answered {
+export interface Answered extends Omit<ResponseBody.Source, "waits"> {
   readonly response: HttpClientResponse.HttpClientResponse
-  readonly body: Body.Body
-  readonly watch: Watch.Watch
 }
 
 /** It never fails: Effect logs the failure of a fiber that nobody waits for, and this one may quote the key. */
@@ -72,7 +70,7 @@ export const make = ({ client, provider, waits }: Options): Exchange => {
     Effect.gen(function* () {
       const clock = yield* Effect.clock
       const connection = yield* Scope.make()
-      const parts: Parts = { body: undefined, fetched: undefined }
+      const parts: Parts = { body: undefined, fetched: undefined, isWhole: false, whenOver: () => undefined }
       const execute = Effect.mapInputContext(quiet.execute(request), (context: Context.Context<never>) =>
         Context.add(
           watched(context, (response) => {
@@ -117,10 +115,16 @@ export const make = ({ client, provider, waits }: Options): Exchange => {
       Effect.flatMap(begin(request, scope), ({ parts, sent, watch }) =>
         Effect.flatMap(restore(headers(sent, watch, parts, scrub)), (response) => {
           watch.rest()
-          if (parts.body !== undefined) return Effect.succeed({ response, watch, body: parts.body })
+          const answered = (body: Body.Body): Answered => ({
+            response,
+            watch,
+            body,
+            whole: () => readAway(parts, body)
+          })
+          if (parts.body !== undefined) return Effect.succeed(answered(parts.body))
           return Effect.map(Body.fromStream(response.stream), (body) => {
             parts.body = body
-            return { response, watch, body }
+            return answered(body)
           })
         })
       )
@@ -130,14 +134,39 @@ export const make = ({ client, provider, waits }: Options): Exchange => {
 interface Parts {
   body: Body.Body | undefined
   fetched: Response | undefined
+  /** The answer is whole, though its body may not have ended yet. */
+  isWhole: boolean
+  whenOver: () => void
 }
 
-/** A body that was read to its end leaves its connection to the next request; every other one closes it. */
+/** Nothing that comes now is of use. But a body that ends leaves its connection to the next request. */
+const readAway = (parts: Parts, body: Body.Body): void => {
+  parts.isWhole = true
+  body.next(({ _tag }) => {
+    if (_tag === "Bytes") readAway(parts, body)
+    else parts.whenOver()
+  })
+}
+
+/** Servers end the body a moment after `[DONE]`. Some never do. */
+const lingersFor = "1 second"
+
+/** What has not ended is broken off; but behind a whole answer the end is waited for, by nobody who has to. */
 const giveUp = (parts: Parts, connection: Scope.CloseableScope, sent: Sent): Effect.Effect<void> => {
-  if (parts.body?.isOver() === true) return Effect.void
+  const { body } = parts
   const close = Scope.close(connection, Exit.void)
-  if (parts.body !== undefined) return Effect.zipRight(parts.body.release, close)
-  return Effect.zipRight(Fiber.interrupt(sent), close)
+  if (body === undefined) return Effect.zipRight(Fiber.interrupt(sent), close)
+  const unlessOver = Effect.suspend(() => (body.isOver() ? Effect.void : Effect.zipRight(body.release, close)))
+  if (body.isOver() || !parts.isWhole) return unlessOver
+  const end = Effect.async<void>((resume) => {
+    parts.whenOver = () => resume(Effect.void)
+  })
+  return Effect.timeoutOption(end, lingersFor).pipe(
+    Effect.interruptible,
+    Effect.ensuring(unlessOver),
+    Effect.forkDaemon,
+    Effect.asVoid
+  )
 }
 
 /** `fetch` tells what it returned; the clients of Node show the stream that they read from; the others have theirs. */

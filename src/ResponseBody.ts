@@ -26,6 +26,8 @@ export interface Source {
   readonly body: Body.Body
   readonly watch: Watch
   readonly waits: Waits
+  /** The answer is whole, and nothing more is read here. */
+  readonly whole: () => void
 }
 
 /** The events of a streamed answer, as `Opened` has them. */
@@ -40,7 +42,7 @@ export interface Events {
  * The events of a streamed answer. They are read when they are wanted, so a slow consumer holds the socket back, and no
  * clock runs against it. The reading itself is plain code, in the callback of the read.
  */
-export const events = ({ body, waits, watch }: Source, reader: Protocol.Reader): Events => {
+export const events = ({ body, waits, watch, whole }: Source, reader: Protocol.Reader): Events => {
   let head = ""
   let ready: ReadonlyArray<Chat.Event> = []
   let fault: Fault.Fault | undefined
@@ -57,6 +59,7 @@ export const events = ({ body, waits, watch }: Source, reader: Protocol.Reader):
     add(reader.feed(bytes))
     const state = reader.state()
     if (Fault.isFault(state)) fault = state
+    else if (state === "done") whole()
   }
 
   const add = (events: ReadonlyArray<Chat.Event>): void => {

@@ -118,7 +118,7 @@ export const make = (options: Options): Transport => {
           const key = yield* readKey
           log.sent(key)
           const request = key._tag === "Key" ? key.authorize(options.scheme)(call.request) : call.request
-          const { body, response, watch } = yield* exchange(request, Credential.scrub(key), scope)
+          const { body, response, watch, whole } = yield* exchange(request, Credential.scrub(key), scope)
           span.attribute("status", response.status)
           if (response.status < 200 || response.status >= 300) return yield* refuse(log, key, response, body)
           const answer = yield* call.read({
@@ -126,6 +126,7 @@ export const make = (options: Options): Transport => {
             contentType: () => response.headers["content-type"],
             body,
             watch,
+            whole,
             waits,
             fail: (fault, sofar) => fail(log, key, response, fault, sofar)
           })
@@ -203,7 +204,7 @@ export const make = (options: Options): Transport => {
 
   /** A known-good key that was refused to the end of its retries is counted, and one day forgotten. */
   const settle = (log: CallLog, error: ProviderError.ProviderError) =>
-    error._tag === "AuthRejected" && error.knownGood && log.key?._tag === "Key"
+    error._tag === "AuthRejected" && error.knownGood && log.key?._tag === "Key" && !wasHeldBack(error)
       ? credential.exhausted(log.key, log.began)
       : Effect.void
 
@@ -223,6 +224,10 @@ class Place {
 /** What tells every call with this key to wait: the server's own word, or a good key refused, which is a sign of load. */
 const waitsForAll = (error: ProviderError.ProviderError): boolean =>
   error._tag === "AuthRejected" ? error.knownGood : error._tag === "Transient" && error.retryAfter !== undefined
+
+/** Not retried because the server forbade it, or asked for a wait that is too long: its retries are not used up. */
+const wasHeldBack = ({ attempts, retryAfter, shouldRetry }: ProviderError.AuthRejected): boolean =>
+  shouldRetry === false || (attempts === 1 && retryAfter !== undefined)
 
 const plainHttp = "baseUrl is plain http to another machine, where anyone on the way can read the key; use https"
 

@@ -19,6 +19,8 @@ export interface Contender {
   readonly wires: ReadonlyArray<Wire.Name>
   /** So slow per event that its streams are shorter than the others', so that a run ends. */
   readonly slow?: boolean
+  /** Differs from another only in how it follows a stream, so it has no part where nothing is streamed, or held open. */
+  readonly streams?: boolean
   /** Takes part in a quick run. */
   readonly quick?: boolean
 }
@@ -33,7 +35,11 @@ export const all: ReadonlyArray<Contender> = [
   { name: limit, file: "fetch", wires: [...both, "responses"], quick: true },
   { name: "undici + eventsource-parser", file: "undici", wires: both },
   { name: "knowngood (undici)", file: "knowngoodUndici", wires: both, quick: true },
+  { name: "knowngood listen (undici)", file: "listenUndici", wires: both, quick: true, streams: true },
+  { name: "knowngood iterate (undici)", file: "iterateUndici", wires: both, streams: true },
   { name: "knowngood (fetch)", file: "knowngoodFetch", wires: both, quick: true },
+  { name: "knowngood listen (fetch)", file: "listenFetch", wires: both, quick: true, streams: true },
+  { name: "knowngood iterate (fetch)", file: "iterateFetch", wires: both, streams: true },
   { name: "openai", file: "openai", wires: ["chat"], quick: true },
   { name: "@anthropic-ai/sdk", file: "anthropic", wires: ["messages"] },
   { name: "ai", file: "aiSdk", wires: both, slow: true },
@@ -41,5 +47,8 @@ export const all: ReadonlyArray<Contender> = [
   { name: "@effect/ai (fetch)", file: "effectAiFetch", wires: ["responses", "messages"], slow: true }
 ]
 
-export const on = (wire: Wire.Name, quick: boolean): ReadonlyArray<Contender> =>
-  all.filter((contender) => contender.wires.includes(wire) && (!quick || contender.quick === true))
+export const on = (wire: Wire.Name, quick: boolean, whole: boolean): ReadonlyArray<Contender> =>
+  all.filter(
+    ({ quick: short, streams, wires }) =>
+      wires.includes(wire) && (!quick || short === true) && !(whole && streams === true)
+  )

@@ -70,7 +70,7 @@ const calls = (id: string, title: string, unit: Unit, plan: Omit<Plan, "kind">, 
   number: unit === "µs per event" ? cpuPerEvent : cpuPerCall,
   plan: { kind: "calls", ...plan },
   fresh: false,
-  wires,
+  wires: both,
   ...rest
 })
 
@@ -105,7 +105,7 @@ export const bulk = calls(
   "One stream of 20,000 events, 16 per write",
   "µs per event",
   { scenario: Scenario.make(20_000, { perWrite: 16 }), calls: 2, inFlight: 1 },
-  { quick: {}, slow: { scenario: Scenario.make(2000, { perWrite: 16 }), calls: 1 } }
+  { wires, quick: {}, slow: { scenario: Scenario.make(2000, { perWrite: 16 }), calls: 1 } }
 )
 
 export const paced = calls(
@@ -113,7 +113,7 @@ export const paced = calls(
   "64 streams at once, one event each every 5 ms",
   "µs per event",
   { scenario: Scenario.make(100, { pace: 5 }), calls: 64, inFlight: 64 },
-  { quick: { scenario: Scenario.make(60, { pace: 5 }) } }
+  { wires, quick: { scenario: Scenario.make(60, { pace: 5 }) } }
 )
 
 export const short = calls(
@@ -146,7 +146,7 @@ export const all: ReadonlyArray<Measure> = [
     "64 streams of 1,000 events at once, one event per write",
     "µs per event",
     { scenario: Scenario.make(1000), calls: 64, inFlight: 64 },
-    { wires: both, quick: { scenario: Scenario.make(200) }, slow: { scenario: Scenario.make(50) } }
+    { quick: { scenario: Scenario.make(200) }, slow: { scenario: Scenario.make(50) } }
   ),
   paced,
   short,
@@ -186,7 +186,7 @@ export interface Run {
 /** Each contender shows that it can do both, before minutes are spent. */
 export const preflight = async ({ quick, server }: Pick<Run, "server" | "quick">): Promise<void> => {
   for (const wire of wires) {
-    for (const contender of Contender.on(wire, quick)) {
+    for (const contender of Contender.on(wire, quick, false)) {
       const worker = await Child.worker(contender, wire)
       for (const plan of [{ scenario: Scenario.make(20, { perWrite: 8 }) }, reply]) {
         await worker.does(jobOf({ kind: "calls", calls: 2, inFlight: 1, ...plan }, server))
@@ -207,7 +207,7 @@ export const run = async (measure: Measure, options: Run): Promise<Result> => {
 }
 
 const onWire = async (measure: Measure, wire: Wire.Name, options: Run): Promise<ReadonlyArray<Row>> => {
-  const contenders = Contender.on(wire, options.quick)
+  const contenders = Contender.on(wire, options.quick, measure.plan.whole === true || measure.fresh)
   const samples = await interleaved(
     contenders.map((contender) => player(measure, contender, wire, options)),
     options.rounds,

@@ -24,7 +24,7 @@ export const write = (report: Report): string =>
     ),
     "## Goals",
     goalsNote,
-    table(["measure", "over", "goal", "reached", ""], Goal.all(report).map(goal)),
+    table(["measure", "over", "goal", "", "`stream`, or the whole call", "", "`listen`"], Goal.all(report).map(goal)),
     ...report.results.flatMap(measured),
     "## The smallest program",
     programsNote(report.own),
@@ -65,7 +65,7 @@ const programsNote = (own: number): string =>
   `It streams one chat and prints the text ([programs/](../test/bench/programs)); everything inside, for a browser, by esbuild. Of ours, ${(own / 1024).toFixed(1)} KB (gzip) are not Effect. Cold start: from the start of the process, of one minified file, to its first text. Type-check: \`tsc --noEmit\` with the published declarations, wall time.`
 
 const retryNote =
-  "The same calls with `RetryPolicy.none` and `RetryPolicy.standard`, turn by turn in one process, 15 rounds. Where the spread is larger than the median, the difference is not measurable."
+  "The same calls with `RetryPolicy.none` and `RetryPolicy.standard`, turn by turn in one process, 10 rounds. Where the spread is larger than the median, the difference is not measurable."
 
 const hotNote =
   "Shares of CPU samples, by whose code they fell into; `native` is the engine and the system, mostly reads and writes of sockets. Shares under 2 % are left out."
@@ -83,8 +83,13 @@ const goal = (goal: Goal.Goal): ReadonlyArray<string> => [
   goal.title,
   goal.over,
   amount(goal.goal, goal.unit),
-  goal.reached.map(([where, value]) => `${where} ${spread(value, goal.unit)}`.trim()).join("; "),
-  Goal.isReached(goal) ? "reached" : "not reached"
+  ...verdict(goal, goal.reached),
+  ...(goal.byListening.length === 0 ? ["", ""] : verdict(goal, goal.byListening))
+]
+
+const verdict = ({ goal, unit }: Goal.Goal, reached: Goal.Reached): ReadonlyArray<string> => [
+  Goal.isReached(goal, reached) ? "**yes**" : "no",
+  reached.map(([where, value]) => `${where} ${spread(value, unit)}`.trim()).join("; ")
 ]
 
 const measured = ({ measure, rows }: Measure.Result): ReadonlyArray<string> => {

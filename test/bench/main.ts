@@ -24,7 +24,7 @@ const only = args
 const rounds = quick ? 3 : 5
 
 /** Progress goes beside the result, so that the result can be piped. */
-const say = (line: string): void => console.error(line)
+const say = (line: string): void => console.error(`${Math.round(performance.now() / 1000)} s  ${line}`)
 
 const measures = Measure.all.filter(({ id, quick: short }) =>
   only === undefined ? !quick || short !== undefined : only.includes(id)
@@ -62,10 +62,10 @@ const report = async (server: Child.Server): Promise<void> => {
   else console.log(results.map(show).join("\n\n"))
   if (quick || only !== undefined) return
 
-  const programs = await Program.run(server, { coldStart: 2 * rounds, typeCheck: rounds }, say)
+  const programs = await Program.run(server, { coldStart: 2 * rounds, typeCheck: 2 }, say)
   const own = (await Bundle.size("knowngood", Bundle.withoutEffect)).gzip
   say("The retry machinery")
-  const retry = await Retry.run(server, 3 * rounds)
+  const retry = await Retry.run(server, 2 * rounds)
   say("Where the time goes")
   const hot = await Hot.run(server)
   const minutes = (performance.now() - began) / 60_000

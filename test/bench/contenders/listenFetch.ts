@@ -1,0 +1,4 @@
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as Knowngood from "./Knowngood.js"
+
+export const { chat, messages } = Knowngood.over("listen", FetchHttpClient.layer)

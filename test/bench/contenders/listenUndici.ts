@@ -1,0 +1,4 @@
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as Knowngood from "./Knowngood.js"
+
+export const { chat, messages } = Knowngood.over("listen", NodeHttpClient.layerUndici)
