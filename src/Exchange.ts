@@ -11,6 +11,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
@@ -156,17 +157,13 @@ const giveUp = (parts: Parts, connection: Scope.CloseableScope, sent: Sent): Eff
   const { body } = parts
   const close = Scope.close(connection, Exit.void)
   if (body === undefined) return Effect.zipRight(Fiber.interrupt(sent), close)
-  const unlessOver = Effect.suspend(() => (body.isOver() ? Effect.void : Effect.zipRight(body.release, close)))
-  if (body.isOver() || !parts.isWhole) return unlessOver
-  const end = Effect.async<void>((resume) => {
-    parts.whenOver = () => resume(Effect.void)
+  if (body.isOver()) return Effect.void
+  const breakOff = Effect.zipRight(body.release, close)
+  if (!parts.isWhole) return breakOff
+  const linger = Effect.zipRight(Effect.sleep(lingersFor), breakOff)
+  return Effect.map(Effect.forkDaemon(Effect.interruptible(linger)), (fiber) => {
+    parts.whenOver = () => fiber.unsafeInterruptAsFork(FiberId.none)
   })
-  return Effect.timeoutOption(end, lingersFor).pipe(
-    Effect.interruptible,
-    Effect.ensuring(unlessOver),
-    Effect.forkDaemon,
-    Effect.asVoid
-  )
 }
 
 /** `fetch` tells what it returned; the clients of Node show the stream that they read from; the others have theirs. */
