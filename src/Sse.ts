@@ -1,8 +1,8 @@
 /**
  * Bytes to server-sent events, a chunk at a time: the parsing half of the WHATWG specification (section 9.2.6).
  *
- * Lines are split on bytes, because CR and LF never occur inside a UTF-8 sequence: a cut anywhere, inside a character
- * or between CR and LF, changes nothing, and only what belongs to an event is decoded. Reconnection (`id`, `retry`)
+ * Chunks are cut behind their last line end, which is never inside a UTF-8 sequence, and what is whole is decoded at once:
+ * a cut anywhere, inside a character or between CR and LF, changes nothing. Reconnection (`id`, `retry`)
  * has no meaning for the answer to a POST; those fields are ignored.
  */
 
@@ -22,7 +22,6 @@ const LF = 10
 const CR = 13
 const COLON = 58
 const SPACE = 32
-const BOM = [0xef, 0xbb, 0xbf]
 
 /** Makes a parser for one response body. An event that the body ends in the middle of is dropped, as the standard says. */
 export const make = (options: Options): Parser => {
@@ -42,74 +41,77 @@ export const make = (options: Options): Parser => {
     size = 0
   }
 
-  const line = (bytes: Uint8Array, start: number, end: number): void => {
-    if (atStart) {
-      atStart = false
-      if (BOM.every((byte, i) => bytes[start + i] === byte)) start += BOM.length
-    }
+  const line = (text: string, start: number, end: number): void => {
     if (start === end) return dispatch()
-    if (bytes[start] === COLON) return
     size += end - start
-    let colon = start
-    while (colon < end && bytes[colon] !== COLON) colon++
-    const value = bytes[colon + 1] === SPACE ? colon + 2 : colon + 1
-    field(bytes, start, colon, Math.min(value, end), end)
+    if (text.startsWith("data", start)) {
+      const value = valueAt(text, start + 4, end)
+      if (value !== -1) data = data === undefined ? text.slice(value, end) : `${data}\n${text.slice(value, end)}`
+    } else if (text.startsWith("event", start)) {
+      const value = valueAt(text, start + 5, end)
+      if (value !== -1) name = text.slice(value, end)
+    } else if (text.startsWith("error", start)) {
+      // GPUStack reports a failure in a field of its own, `error:`, with no data (recorded).
+      const value = valueAt(text, start + 5, end)
+      if (value === -1) return
+      name = "error"
+      data = text.slice(value, end)
+    } else if (text.charCodeAt(start) === COLON) size -= end - start
   }
 
-  const field = (bytes: Uint8Array, start: number, colon: number, value: number, end: number): void => {
-    if (is("data", bytes, start, colon)) {
-      const text = decoder.decode(bytes.subarray(value, end))
-      data = data === undefined ? text : `${data}\n${text}`
-    } else if (is("event", bytes, start, colon)) {
-      name = decoder.decode(bytes.subarray(value, end))
-    } else if (is("error", bytes, start, colon)) {
-      // GPUStack reports a failure in a field of its own, `error:`, with no data (recorded).
-      name = "error"
-      data = decoder.decode(bytes.subarray(value, end))
+  /** Whole lines, each with its end. `false` when an event outgrew the limit. */
+  const lines = (text: string): boolean => {
+    let start = 0
+    if (atStart) {
+      atStart = false
+      if (text.charCodeAt(0) === BOM) start = 1
     }
+    // Each is searched for anew only when it has been passed. Nearly no provider sends CR.
+    let cr = text.indexOf("\r", start)
+    let lf = text.indexOf("\n", start)
+    while (start < text.length) {
+      if (lf !== -1 && lf < start) lf = text.indexOf("\n", start)
+      if (cr !== -1 && cr < start) cr = text.indexOf("\r", start)
+      const end = cr !== -1 && (lf === -1 || cr < lf) ? cr : lf
+      line(text, start, end)
+      if (size > limit) return false
+      start = end === cr && lf === cr + 1 ? lf + 1 : end + 1
+    }
+    return true
   }
 
   const feed = (chunk: Uint8Array): boolean => {
-    let position = 0
-    if (skipLF && chunk.length > 0) {
-      skipLF = false
-      if (chunk[0] === LF) position = 1
+    const begin = skipLF && chunk[0] === LF ? 1 : 0
+    if (chunk.length > 0) skipLF = false
+    const end = endOfLines(chunk)
+    if (end <= begin) {
+      if (size + pending.length + chunk.length - begin > limit) return false
+      pending.append(chunk, begin)
+      return true
     }
-    // One native search a chunk tells whether the slow line ends occur at all; nearly no provider sends CR.
-    let cr = chunk.indexOf(CR, position)
-    let lf = chunk.indexOf(LF, position)
-    while (position < chunk.length) {
-      if (lf !== -1 && lf < position) lf = chunk.indexOf(LF, position)
-      if (cr !== -1 && cr < position) cr = chunk.indexOf(CR, position)
-      const end = cr !== -1 && (lf === -1 || cr < lf) ? cr : lf
-      if (end === -1) {
-        if (size + pending.length + chunk.length - position > limit) return false
-        pending.append(chunk, position)
-        return true
-      }
-      if (pending.length === 0) line(chunk, position, end)
-      else {
-        pending.append(chunk, position, end)
-        const whole = pending.take()
-        line(whole, 0, whole.length)
-      }
-      if (size > limit) return false
-      position = end + 1
-      if (end === cr) {
-        if (position === chunk.length) skipLF = true
-        else if (chunk[position] === LF) position++
-      }
-    }
-    return true
+    if (pending.length > 0) pending.append(chunk, begin, end)
+    const whole = lines(decoder.decode(pending.length > 0 ? pending.take() : chunk.subarray(begin, end)))
+    skipLF = chunk[end - 1] === CR
+    if (end < chunk.length) pending.append(chunk, end)
+    return whole && size + pending.length <= limit
   }
 
   return { feed }
 }
 
-const is = (word: string, bytes: Uint8Array, start: number, end: number): boolean => {
-  if (end - start !== word.length) return false
-  for (let i = 0; i < word.length; i++) if (bytes[start + i] !== word.charCodeAt(i)) return false
-  return true
+const BOM = 0xfeff
+
+/** Behind the last line end; 0 if there is none. */
+const endOfLines = (chunk: Uint8Array): number => {
+  const lf = chunk.lastIndexOf(LF) + 1
+  return lf === chunk.length ? lf : lf + chunk.subarray(lf).lastIndexOf(CR) + 1
+}
+
+/** Where the value of a field begins whose name ends here; -1 if the name goes on. A field without a colon is empty. */
+const valueAt = (text: string, at: number, end: number): number => {
+  if (at === end) return end
+  if (text.charCodeAt(at) !== COLON) return -1
+  return text.charCodeAt(at + 1) === SPACE && at + 1 < end ? at + 2 : at + 1
 }
 
 /** An unfinished line. It doubles its room as it grows, so a body that comes byte by byte is copied a linear number of times. */
