@@ -61,21 +61,31 @@ export const make = (options: Options): Parser => {
 
   /** Whole lines, each with its end. `false` when an event outgrew the limit. */
   const lines = (text: string): boolean => {
-    let start = 0
-    if (atStart) {
-      atStart = false
-      if (text.charCodeAt(0) === BOM) start = 1
-    }
-    // Each is searched for anew only when it has been passed. Nearly no provider sends CR.
-    let cr = text.indexOf("\r", start)
-    let lf = text.indexOf("\n", start)
-    while (start < text.length) {
-      if (lf !== -1 && lf < start) lf = text.indexOf("\n", start)
-      if (cr !== -1 && cr < start) cr = text.indexOf("\r", start)
-      const end = cr !== -1 && (lf === -1 || cr < lf) ? cr : lf
+    const start = atStart && text.charCodeAt(0) === BOM ? 1 : 0
+    atStart = false
+    // Nearly no provider sends CR, and a search for it inside the loop, even one that is not taken, costs what the loop does.
+    return text.includes("\r") ? linesOfAnyEnd(text, start) : linesOfLF(text, start)
+  }
+
+  const linesOfLF = (text: string, from: number): boolean => {
+    for (let start = from; start < text.length; ) {
+      const end = text.indexOf("\n", start)
       line(text, start, end)
       if (size > limit) return false
-      start = end === cr && lf === cr + 1 ? lf + 1 : end + 1
+      start = end + 1
+    }
+    return true
+  }
+
+  const linesOfAnyEnd = (text: string, from: number): boolean => {
+    let start = from
+    for (let at = from; at < text.length; at++) {
+      const code = text.charCodeAt(at)
+      if (code !== LF && code !== CR) continue
+      line(text, start, at)
+      if (size > limit) return false
+      if (code === CR && text.charCodeAt(at + 1) === LF) at++
+      start = at + 1
     }
     return true
   }
@@ -89,17 +99,31 @@ export const make = (options: Options): Parser => {
       pending.append(chunk, begin)
       return true
     }
-    if (pending.length > 0) pending.append(chunk, begin, end)
-    const whole = lines(decoder.decode(pending.length > 0 ? pending.take() : chunk.subarray(begin, end)))
+    let from = begin
+    if (pending.length > 0) {
+      // Only the line that had begun is copied; the block behind it is decoded where it lies.
+      from = endOfLine(chunk, begin)
+      pending.append(chunk, begin, from)
+      if (!lines(decoder.decode(pending.take()))) return false
+    }
+    if (from < end && !lines(decoder.decode(chunk.subarray(from, end)))) return false
     skipLF = chunk[end - 1] === CR
     if (end < chunk.length) pending.append(chunk, end)
-    return whole && size + pending.length <= limit
+    return size + pending.length <= limit
   }
 
   return { feed }
 }
 
 const BOM = 0xfeff
+
+/** Behind the first line end of a chunk that has one. */
+const endOfLine = (chunk: Uint8Array, from: number): number => {
+  const lf = chunk.indexOf(LF, from)
+  const cr = chunk.subarray(from, lf === -1 ? chunk.length : lf).indexOf(CR)
+  if (cr === -1) return lf + 1
+  return chunk[from + cr + 1] === LF ? from + cr + 2 : from + cr + 1
+}
 
 /** Behind the last line end; 0 if there is none. */
 const endOfLines = (chunk: Uint8Array): number => {

@@ -40,6 +40,8 @@ export const all: ReadonlyArray<Contender> = [
   { name: "knowngood (fetch)", file: "knowngoodFetch", wires: both, quick: true },
   { name: "knowngood listen (fetch)", file: "listenFetch", wires: both, quick: true, streams: true },
   { name: "knowngood iterate (fetch)", file: "iterateFetch", wires: both, streams: true },
+  { name: "Effect alone (undici)", file: "platformUndici", wires: ["chat"] },
+  { name: "Effect alone (fetch)", file: "platformFetch", wires: ["chat"] },
   { name: "openai", file: "openai", wires: ["chat"], quick: true },
   { name: "@anthropic-ai/sdk", file: "anthropic", wires: ["messages"] },
   { name: "ai", file: "aiSdk", wires: both, slow: true },

@@ -282,7 +282,7 @@ const player = (measure: Measure, contender: Contender.Contender, wire: Wire.Nam
     start: async () => {
       if (measure.fresh) return
       worker = await Child.worker(contender, wire)
-      const enough = options.quick ? 300_000 : 500_000
+      const enough = options.quick ? 300_000 : 800_000
       for (let used = 0; used < enough; ) used += (await worker.does(job)).cpu ?? enough
     },
     play: async () => {
