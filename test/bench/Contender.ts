@@ -36,7 +36,6 @@ export const all: ReadonlyArray<Contender> = [
   { name: "undici + eventsource-parser", file: "undici", wires: both },
   { name: "knowngood (undici)", file: "knowngoodUndici", wires: both, quick: true },
   { name: "knowngood listen (undici)", file: "listenUndici", wires: both, quick: true, streams: true },
-  { name: "knowngood iterate (undici)", file: "iterateUndici", wires: both, streams: true },
   { name: "knowngood (fetch)", file: "knowngoodFetch", wires: both, quick: true },
   { name: "knowngood listen (fetch)", file: "listenFetch", wires: both, quick: true, streams: true },
   { name: "knowngood iterate (fetch)", file: "iterateFetch", wires: both, streams: true },

@@ -112,8 +112,8 @@ export const paced = calls(
   "paced",
   "64 streams at once, one event each every 5 ms",
   "µs per event",
-  { scenario: Scenario.make(100, { pace: 5 }), calls: 64, inFlight: 64 },
-  { wires, quick: { scenario: Scenario.make(60, { pace: 5 }) } }
+  { scenario: Scenario.make(80, { pace: 5 }), calls: 64, inFlight: 64 },
+  { quick: { scenario: Scenario.make(60, { pace: 5 }) } }
 )
 
 export const short = calls(
@@ -162,7 +162,7 @@ export const all: ReadonlyArray<Measure> = [
     "first",
     "From the call to the first event, one stream at a time",
     "ms",
-    { scenario: Scenario.make(2, { pace: 2 }), calls: 60, inFlight: 1 },
+    { scenario: Scenario.make(2, { pace: 2 }), calls: 50, inFlight: 1 },
     { quick: { calls: 40 }, against: "difference", number: (sample) => (sample.first ?? Number.NaN) / 1000 }
   ),
   memory("growth", "Live memory gained over a stream of 200,000 events", "MB", long, mb),

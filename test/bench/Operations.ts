@@ -2,8 +2,7 @@
  * How often Effect is entered: a count that does not depend on the machine. The scheduler is asked before every
  * operation of every fiber, and given every fiber that is to go on.
  */
-import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -24,9 +23,12 @@ export const count = async <A, E>(
 ): Promise<Count> => {
   const scheduler = new Counting(2048)
   const provider = OpenAiCompatible.layer({ id: "bench", baseUrl: "http://127.0.0.1/v1", model: "bench-model" })
-  const service = Layer.succeed(HttpClient.HttpClient, answering(reads, contentType))
-  await Effect.runPromise(
-    Effect.provide(program, Layer.provide(provider, service)).pipe(Effect.withScheduler(scheduler))
+  const fetch = async () => new Response(body(reads), { headers: { "content-type": contentType } })
+  await program.pipe(
+    Effect.provide(Layer.provide(provider, FetchHttpClient.layer)),
+    Effect.provideService(FetchHttpClient.Fetch, fetch),
+    Effect.withScheduler(scheduler),
+    Effect.runPromise
   )
   return scheduler
 }
@@ -61,13 +63,6 @@ class Counting extends Scheduler.MixedScheduler implements Count {
     super.scheduleTask(...args)
   }
 }
-
-const answering = (reads: ReadonlyArray<Uint8Array>, contentType: string): HttpClient.HttpClient =>
-  HttpClient.make((request) =>
-    Effect.sync(() =>
-      HttpClientResponse.fromWeb(request, new Response(body(reads), { headers: { "content-type": contentType } }))
-    )
-  )
 
 /** Each read comes in a turn of the event loop of its own, as from a socket. */
 const body = (reads: ReadonlyArray<Uint8Array>): ReadableStream<Uint8Array> => {
