@@ -49,6 +49,8 @@ export interface Watches {
 /** @param shortest The shortest wait there is, in milliseconds: whoever looks this often misses no moment. */
 export const make = (clock: Clock.Clock, shortest: number): Watches => {
   const watches = new Set<Watch>()
+  let begun = false
+  /** Comes a moment after `begun`, and others may come and go in between. */
   let fiber: Fiber.RuntimeFiber<void> | undefined
 
   const look: Effect.Effect<void> = Effect.suspend(() => {
@@ -57,19 +59,26 @@ export const make = (clock: Clock.Clock, shortest: number): Watches => {
     return Effect.zipRight(clock.sleep(Duration.millis(Math.min(shortest, ...left))), look)
   })
 
+  const endIfIdle = (): void => {
+    if (watches.size > 0 || fiber === undefined) return
+    fiber.unsafeInterruptAsFork(FiberId.none)
+    fiber = undefined
+    begun = false
+  }
+
   return {
     begin: (watch) => {
       watches.add(watch)
-      if (fiber !== undefined) return Effect.void
-      return Effect.map(Effect.forkDaemon(Effect.interruptible(look)), (begun) => {
-        fiber = begun
+      if (begun) return Effect.void
+      begun = true
+      return Effect.map(Effect.forkDaemon(Effect.interruptible(look)), (looking) => {
+        fiber = looking
+        endIfIdle()
       })
     },
     end: (watch) => {
       watches.delete(watch)
-      if (watches.size > 0) return
-      fiber?.unsafeInterruptAsFork(FiberId.none)
-      fiber = undefined
+      endIfIdle()
     }
   }
 }
