@@ -243,6 +243,23 @@ describe("the flag", () => {
     }).pipe(Effect.provide(mimo([failed(503), whole, refused(), whole])))
   )
 
+  for (const [title, headers] of [
+    ["the server forbade to retry", { "x-should-retry": "false" }],
+    ["the server asked for a wait that is too long", { "retry-after": "3600" }]
+  ] as const) {
+    it.effect(`stays where ${title}: those calls did not use up the auth budget`, () =>
+      Effect.gen(function* () {
+        yield* accept
+        for (let call = 0; call < 5; call++) {
+          const before = yield* countRequests
+          expect(yield* patiently(failure)).toMatchObject({ _tag: "AuthRejected", knownGood: true, attempts: 1 })
+          expect((yield* countRequests) - before).toBe(1)
+        }
+        expect(yield* knownGood).toBe(true)
+      }).pipe(Effect.provide(mimo([whole, ...times(30, refused(401, headers))])))
+    )
+  }
+
   it.effect("goes back to false after 3 calls in a row that used up the auth budget", () =>
     Effect.gen(function* () {
       yield* accept

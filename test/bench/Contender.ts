@@ -12,6 +12,9 @@ export interface Client {
 /** `root` is the address up to where the API begins: `/v1` follows. */
 export type Connect = (root: string) => Client
 
+/** What is measured: streams, replies that come whole, or memory. */
+export type Kind = "stream" | "whole" | "memory"
+
 export interface Contender {
   readonly name: string
   /** A file of `contenders/`, and the `Connect` in it for each wire that it speaks. */
@@ -19,8 +22,8 @@ export interface Contender {
   readonly wires: ReadonlyArray<Wire.Name>
   /** So slow per event that its streams are shorter than the others', so that a run ends. */
   readonly slow?: boolean
-  /** Differs from another only in how it follows a stream, so it has no part where nothing is streamed, or held open. */
-  readonly streams?: boolean
+  /** What it has a part in. Default: all. Ways to follow a stream differ in nothing else. */
+  readonly only?: ReadonlyArray<Kind>
   /** Takes part in a quick run. */
   readonly quick?: boolean
 }
@@ -35,12 +38,12 @@ export const all: ReadonlyArray<Contender> = [
   { name: limit, file: "fetch", wires: [...both, "responses"], quick: true },
   { name: "undici + eventsource-parser", file: "undici", wires: both },
   { name: "knowngood (undici)", file: "knowngoodUndici", wires: both, quick: true },
-  { name: "knowngood listen (undici)", file: "listenUndici", wires: both, quick: true, streams: true },
+  { name: "knowngood listen (undici)", file: "listenUndici", wires: both, quick: true, only: ["stream"] },
   { name: "knowngood (fetch)", file: "knowngoodFetch", wires: both, quick: true },
-  { name: "knowngood listen (fetch)", file: "listenFetch", wires: both, quick: true, streams: true },
-  { name: "knowngood iterate (fetch)", file: "iterateFetch", wires: both, streams: true },
-  { name: "Effect alone (undici)", file: "platformUndici", wires: ["chat"] },
-  { name: "Effect alone (fetch)", file: "platformFetch", wires: ["chat"] },
+  { name: "knowngood listen (fetch)", file: "listenFetch", wires: both, quick: true, only: ["stream"] },
+  { name: "knowngood iterate (fetch)", file: "iterateFetch", wires: both, only: ["stream"] },
+  { name: "Effect alone (undici)", file: "platformUndici", wires: ["chat"], only: ["stream", "whole"] },
+  { name: "Effect alone (fetch)", file: "platformFetch", wires: ["chat"], only: ["stream", "whole"] },
   { name: "openai", file: "openai", wires: ["chat"], quick: true },
   { name: "@anthropic-ai/sdk", file: "anthropic", wires: ["messages"] },
   { name: "ai", file: "aiSdk", wires: both, slow: true },
@@ -48,8 +51,8 @@ export const all: ReadonlyArray<Contender> = [
   { name: "@effect/ai (fetch)", file: "effectAiFetch", wires: ["responses", "messages"], slow: true }
 ]
 
-export const on = (wire: Wire.Name, quick: boolean, whole: boolean): ReadonlyArray<Contender> =>
+export const on = (wire: Wire.Name, quick: boolean, kind: Kind): ReadonlyArray<Contender> =>
   all.filter(
-    ({ quick: short, streams, wires }) =>
-      wires.includes(wire) && (!quick || short === true) && !(whole && streams === true)
+    ({ only, quick: short, wires }) =>
+      wires.includes(wire) && (!quick || short === true) && only?.includes(kind) !== false
   )

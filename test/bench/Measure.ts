@@ -186,7 +186,7 @@ export interface Run {
 /** Each contender shows that it can do both, before minutes are spent. */
 export const preflight = async ({ quick, server }: Pick<Run, "server" | "quick">): Promise<void> => {
   for (const wire of wires) {
-    for (const contender of Contender.on(wire, quick, false)) {
+    for (const contender of Contender.on(wire, quick, "stream")) {
       const worker = await Child.worker(contender, wire)
       for (const plan of [{ scenario: Scenario.make(20, { perWrite: 8 }) }, reply]) {
         await worker.does(jobOf({ kind: "calls", calls: 2, inFlight: 1, ...plan }, server))
@@ -207,7 +207,7 @@ export const run = async (measure: Measure, options: Run): Promise<Result> => {
 }
 
 const onWire = async (measure: Measure, wire: Wire.Name, options: Run): Promise<ReadonlyArray<Row>> => {
-  const contenders = Contender.on(wire, options.quick, measure.plan.whole === true || measure.fresh)
+  const contenders = Contender.on(wire, options.quick, kindOf(measure))
   const samples = await interleaved(
     contenders.map((contender) => player(measure, contender, wire, options)),
     options.rounds,
@@ -230,6 +230,9 @@ const onWire = async (measure: Measure, wire: Wire.Name, options: Run): Promise<
     }
   })
 }
+
+const kindOf = ({ fresh, plan }: Measure): Contender.Kind =>
+  fresh ? "memory" : plan.whole === true ? "whole" : "stream"
 
 const rates = ({ unit }: Measure, { calls, kind, scenario, whole }: Plan, samples: ReadonlyArray<Sample>) => {
   const wall = Statistic.summary(samples.map(({ wall = Number.NaN }) => wall)).median / 1e6
