@@ -112,15 +112,15 @@ export const paced = calls(
   "paced",
   "64 streams at once, one event each every 5 ms",
   "µs per event",
-  { scenario: Scenario.make(80, { pace: 5 }), calls: 64, inFlight: 64 },
-  { quick: { scenario: Scenario.make(60, { pace: 5 }) } }
+  { scenario: Scenario.make(50, { pace: 5 }), calls: 64, inFlight: 64 },
+  { quick: { scenario: Scenario.make(50, { pace: 5 }) } }
 )
 
 export const short = calls(
   "short",
   "A stream of 8 events, the whole call",
   "µs per call",
-  { scenario: Scenario.make(8), calls: 300, inFlight: 1 },
+  { scenario: Scenario.make(8), calls: 150, inFlight: 1 },
   { quick: { calls: 100 }, slow: { calls: 100 } }
 )
 
@@ -128,7 +128,7 @@ export const replies = calls(
   "replies",
   "Replies of 1 KB, not streamed, 64 in flight",
   "µs per call",
-  { ...reply, calls: 640, inFlight: 64 },
+  { ...reply, calls: 320, inFlight: 64 },
   { quick: { calls: 320 } }
 )
 
@@ -154,7 +154,7 @@ export const all: ReadonlyArray<Measure> = [
     "reply",
     "Replies of 1 KB, not streamed, one at a time",
     "µs per call",
-    { ...reply, calls: 400, inFlight: 1 },
+    { ...reply, calls: 200, inFlight: 1 },
     { wires: ["chat"] }
   ),
   replies,
@@ -162,7 +162,7 @@ export const all: ReadonlyArray<Measure> = [
     "first",
     "From the call to the first event, one stream at a time",
     "ms",
-    { scenario: Scenario.make(2, { pace: 2 }), calls: 50, inFlight: 1 },
+    { scenario: Scenario.make(2, { pace: 2 }), calls: 30, inFlight: 1 },
     { quick: { calls: 40 }, against: "difference", number: (sample) => (sample.first ?? Number.NaN) / 1000 }
   ),
   memory("growth", "Live memory gained over a stream of 200,000 events", "MB", long, mb),
@@ -285,7 +285,7 @@ const player = (measure: Measure, contender: Contender.Contender, wire: Wire.Nam
     start: async () => {
       if (measure.fresh) return
       worker = await Child.worker(contender, wire)
-      const enough = options.quick ? 300_000 : 800_000
+      const enough = options.quick ? 300_000 : 600_000
       for (let used = 0; used < enough; ) used += (await worker.does(job)).cpu ?? enough
     },
     play: async () => {

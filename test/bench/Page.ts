@@ -79,7 +79,7 @@ const hotNote =
   "Shares of CPU samples, by whose code they fell into; `native` is the engine and the system, mostly reads and writes of sockets. Shares under 2 % are left out."
 
 const method = `- The mock service is plain \`node:http\` in a process of its own: keep-alive, bytes made beforehand, 1, 16 or 256 events per write. Every contender is bundled by esbuild and runs in a process of its own, so that none shares a heap or compiled code with another; they take turns within each round, and each round begins with another one.
-- Each process warms up for most of a second of CPU time or more before the first round, and every answer is checked to be whole.
+- Each process warms up for more than half a second of CPU time before the first round, and every answer is checked to be whole.
 - CPU is \`process.cpuUsage()\` of the client, user and system. A ratio is taken round by round, and the median is that of the ratios.
 - "Reads" are network reads per event, counted in the client. A slow client finds more events in each read, which makes its events cheaper: only the paced measure gives everyone the same reads.
 - Live memory is \`heapUsed + external\` after a full collection; peak memory is the resident set's maximum as the system counts it. Each round is a fresh process, two at a time, because no clock is read.
