@@ -56,8 +56,8 @@ type Sent = Fiber.RuntimeFiber<Exit.Exit<HttpClientResponse.HttpClientResponse, 
  */
 export const make = ({ client, provider, waits }: Options): Exchange => {
   const quiet = HttpClient.withScope(HttpClient.withTracerDisabledWhen(client, () => true))
-  const shortest = Math.min(waits.headers, waits.idle, waits.stall)
-
+  // Of no length at all, it would keep the watch awake all the time.
+  const shortest = Math.max(1, Math.min(waits.headers, waits.idle, waits.stall))
   const all = new WeakMap<Clock.Clock, Watch.Watches>()
 
   const watchesBy = (clock: Clock.Clock): Watch.Watches => {

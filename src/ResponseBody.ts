@@ -114,7 +114,7 @@ export const events = ({ body, waits, watch, whole }: Source, reader: Protocol.R
       : Math.min(lastByte + waits.idle, lastOutput + waits.stall)
 
   const expire = (): void => {
-    end(stalled(lastByte + waits.idle <= lastOutput + waits.stall))
+    attempt(() => end(stalled(lastByte + waits.idle <= lastOutput + waits.stall)))
     arrived?.()
   }
 
