@@ -61,7 +61,7 @@ export const reply =
   (answer: Answer, wire: Wire): Read<A, R> =>
     Effect.flatMap(events(answer, wire), (events) => {
       const reply = Chat.reply(events)
-      if (reply === undefined) return answer.fail(Fault.malformed("the answer has no end"))
+      if (reply === undefined) return answer.fail(Fault.malformed("NotTheProtocol"))
       return Effect.catchAll(decode(reply), (fault) => answer.fail(fault, { partial: reply.text, emitted: false }))
     })
 
@@ -82,7 +82,7 @@ const whole = <A>(answer: Answer, decode: (text: string) => ReadonlyArray<A> | F
 
 const events = (answer: Answer, { dialect, protocol }: Wire): Read<ReadonlyArray<Chat.Event>> =>
   whole(answer, (text) => {
-    if (text.trim() === "") return Fault.malformed("the body is empty")
+    if (text.trim() === "") return Fault.malformed("Empty")
     // Some gateways stream though nobody asked them to.
     if (/^\s*(data|event|:)/.test(text)) return streamed(text, Protocol.reader(protocol.decoder(dialect)))
     return protocol.decodeBody(text, dialect)

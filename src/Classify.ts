@@ -55,7 +55,8 @@ export const classify = (raw: Refusal.Raw, sender: Sender): ProviderError.Provid
     case "Response":
       return new ProviderError.InvalidResponse({
         ...facts,
-        detail: scrubbed(redirect(raw) ?? refusal.message, sender),
+        reason: isRedirect(raw) ? "Redirect" : "NotTheProtocol",
+        location: isRedirect(raw) ? location(raw, sender) : undefined,
         contentType: contentType(raw, sender),
         preview: preview(raw.body, sender)
       })
@@ -65,24 +66,30 @@ export const classify = (raw: Refusal.Raw, sender: Sender): ProviderError.Provid
 /** The same for an answer that began with a 2xx and is none. `raw` is its status and headers, and what came of it. */
 export const fault = (fault: Fault.Fault, raw: Refusal.Raw, sender: Sender): ProviderError.ProviderError => {
   const facts = factsOf(Refusal.read({ ...raw, body: "" }), sender)
-  const passes = (reason: ProviderError.TransientReason, detail: string | undefined, code?: string) =>
-    new ProviderError.Transient({ ...facts, reason, detail, code })
+  const passes = (
+    reason: ProviderError.TransientReason,
+    more: { readonly code?: string | undefined; readonly clock?: "idle" | "stall" }
+  ) => new ProviderError.Transient({ ...facts, reason, ...more })
   switch (fault._tag) {
     case "Refused":
       return classify({ ...raw, body: fault.body }, sender)
     case "Malformed":
       return new ProviderError.InvalidResponse({
         ...facts,
-        detail: scrubbed(fault.detail, sender),
+        reason: fault.reason,
+        mismatch: fault.mismatch === undefined ? undefined : scrubbed(fault.mismatch, sender).slice(0, 800),
+        refusal: fault.refusal === undefined ? undefined : scrubbed(fault.refusal, sender).slice(0, 800),
+        finishReason: fault.finishReason,
+        usage: fault.usage,
         contentType: contentType(raw, sender),
         preview: preview(fault.preview === "" ? raw.body : fault.preview, sender)
       })
     case "BrokenOff":
-      return passes(fault.code === "insufficient_system_resource" ? "Overloaded" : "ServerError", undefined, fault.code)
+      return passes(fault.code === "insufficient_system_resource" ? "Overloaded" : "ServerError", { code: fault.code })
     case "Cut":
-      return passes("StreamInterrupted", undefined, fault.code)
+      return passes("StreamInterrupted", { code: fault.code })
     case "Stalled":
-      return passes("StreamStalled", fault.clock === "idle" ? "no byte came" : "only keep-alives came")
+      return passes("StreamStalled", { clock: fault.clock })
   }
 }
 
@@ -151,7 +158,9 @@ const resetsAt = (refusal: Refusal.Refusal): DateTime.Utc | undefined => {
 }
 
 /** A browser hides where a redirect points, and its status: it shows a 0. */
-const redirect = (raw: Refusal.Raw): string | undefined =>
-  raw.status === 0 || (raw.status >= 300 && raw.status < 400)
-    ? `redirected to ${raw.headers["location"] ?? "an address it did not name"}; not followed, because the key would go along`
-    : undefined
+const isRedirect = ({ status }: Refusal.Raw): boolean => status === 0 || (status >= 300 && status < 400)
+
+const location = (raw: Refusal.Raw, sender: Sender): string | undefined => {
+  const to = raw.headers["location"]
+  return to === undefined ? undefined : scrubbed(to.slice(0, 4096), sender).slice(0, 800)
+}

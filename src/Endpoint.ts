@@ -40,10 +40,10 @@ export const make = (options: Options): Endpoint => {
   const unsendable = Object.keys(headers).find((name) => !isHeader(name, headers[name]))
   const wrong =
     base === undefined
-      ? "baseUrl is not an absolute http or https URL without a user in it"
+      ? invalid(options.provider, "BadBaseUrl")
       : unsendable === undefined
         ? undefined
-        : `the header ${JSON.stringify(unsendable)} has characters that HTTP does not allow`
+        : invalid(options.provider, "BadHeader", unsendable)
 
   /** What all requests to a path have in common is put together once. */
   const to = (path: string, accept: string, method: typeof HttpClientRequest.post | typeof HttpClientRequest.get) =>
@@ -54,7 +54,7 @@ export const make = (options: Options): Endpoint => {
 
   const encode = (request: Chat.Request, stream: boolean): string => {
     const model = request.model ?? options.model ?? ""
-    if (model.trim() === "") throw new Error("no model is named, neither by the request nor by the layer")
+    if (model.trim() === "") throw invalid(options.provider, "NoModel")
     if (!Array.isArray(request.messages)) throw new TypeError("messages is not an array")
     const messages = History.repair(request.messages)
     const extra = { ...options.extra, ...request.extra }
@@ -63,12 +63,13 @@ export const make = (options: Options): Endpoint => {
 
   const built = (build: () => HttpClientRequest.HttpClientRequest): Built =>
     Effect.suspend(() => {
-      if (wrong !== undefined) return Effect.fail(invalid(options.provider, wrong))
+      if (wrong !== undefined) return Effect.fail(wrong)
       try {
         return Effect.succeed(build())
       } catch (cause) {
-        // No model; or a cycle, a BigInt, something that is no request at all, from a caller without types.
-        return Effect.fail(invalid(options.provider, `the request cannot be encoded: ${cause}`))
+        if (cause instanceof ProviderError.InvalidRequest) return Effect.fail(cause)
+        // A cycle, a BigInt, something that is no request at all, from a caller without types.
+        return Effect.fail(invalid(options.provider, "Unencodable"))
       }
     })
 
@@ -81,8 +82,12 @@ export const make = (options: Options): Endpoint => {
 }
 
 /** A request that was never sent. */
-export const invalid = (provider: string, detail: string): ProviderError.InvalidRequest =>
-  new ProviderError.InvalidRequest({ ...ProviderError.nothingSent(provider), reason: "BadRequest", detail })
+export const invalid = (
+  provider: string,
+  problem: ProviderError.InvalidRequestProblem,
+  subject?: string
+): ProviderError.InvalidRequest =>
+  new ProviderError.InvalidRequest({ ...ProviderError.nothingSent(provider), reason: "BadRequest", problem, subject })
 
 /** What the SDK writes itself, and no option may. */
 const reserved = new Set(["authorization", "api-key", "x-api-key", "content-type", "content-length", "host"])

@@ -202,7 +202,7 @@ const tooLate = (provider: string): ProviderError.ProviderError =>
   new ProviderError.Transient({
     ...ProviderError.nothingSent(provider),
     reason: "TimedOut",
-    detail: "no answer came in time"
+    clock: "headers"
   })
 
 /** What an exchange that broke means. */

@@ -25,8 +25,14 @@ export const decode =
   <A, I, R>(schema: Schema.Schema<A, I, R>) =>
   ({ text }: Chat.Reply): Effect.Effect<A, Fault.Fault, R> => {
     const json = Json.parseHandedOn(text.trim().replace(/^```\w*\r?\n([\s\S]*)\r?\n```$/, "$1"))
-    if (json === undefined) return Effect.fail(Fault.malformed("the answer is not JSON", text))
+    if (json === undefined) return Effect.fail(Fault.malformed("NotJson", text))
     return Effect.mapError(Schema.decodeUnknown(schema)(json), (error) =>
-      Fault.malformed(`the answer does not fit the schema: ${ParseResult.TreeFormatter.formatErrorSync(error)}`, text)
+      Fault.malformed("SchemaMismatch", text, { mismatch: mismatch(error) })
     )
   }
+
+/** The first place that does not fit, as one line. */
+const mismatch = (error: ParseResult.ParseError): string => {
+  const [first] = ParseResult.ArrayFormatter.formatErrorSync(error)
+  return first === undefined ? "" : [first.path.join("."), first.message].filter((part) => part !== "").join(": ")
+}

@@ -126,9 +126,8 @@ export const reader = (decoder: Decoder, options?: ReaderOptions): Reader => {
     feed: (bytes) => {
       if (state !== "more") return []
       left -= bytes.length
-      if (left < 0) state = Fault.malformed("the answer is larger than the limit")
-      else if (!parser.feed(bytes) && state === "more")
-        state = Fault.malformed("a server-sent event is larger than the limit")
+      if (left < 0) state = Fault.malformed("TooLarge")
+      else if (!parser.feed(bytes) && state === "more") state = Fault.malformed("TooLarge")
       return take()
     },
     end: () => {

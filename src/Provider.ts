@@ -200,7 +200,7 @@ export const make = (deployment: Deployment, options: Options): Effect.Effect<Se
       Effect.flatMap(built, (request) =>
         owner === endpoint.origin
           ? transport.run({ request, provesKey, read: (answer) => read(answer, deployment) }, scope)
-          : Effect.fail(Endpoint.invalid(provider, `the credential of ${credential.source} belongs to ${owner}`))
+          : Effect.fail(Endpoint.invalid(provider, "ForeignCredential", owner))
       )
 
     const completeWith: Service["completeWith"] = (request, decode) =>

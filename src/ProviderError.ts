@@ -111,11 +111,13 @@ export type TransientReason = typeof TransientReason.Type
 export class Transient extends Schema.TaggedError<Transient>("knowngood/Transient")("Transient", {
   ...common,
   reason: TransientReason,
+  /** Which of our clocks ran out: no headers, no byte, or bytes but no output of the model. */
+  clock: Schema.optional(Schema.Literal("headers", "idle", "stall")),
   /** The wait that the server asked for. */
   retryAfter: Schema.optional(Schema.DurationFromMillis)
 }) {
   override get message(): string {
-    return line(this, this.reason)
+    return line(this, this.reason, this.clock)
   }
 }
 
@@ -141,28 +143,97 @@ export const InvalidRequestReason = Schema.Literal(
 )
 export type InvalidRequestReason = typeof InvalidRequestReason.Type
 
+/** What we found wrong ourselves: all but the last before anything was sent. */
+export const InvalidRequestProblem = Schema.Literal(
+  /** No model is named, neither by the request nor by the layer. */
+  "NoModel",
+  /** `baseUrl` is not an absolute http or https URL, or has a user in it. */
+  "BadBaseUrl",
+  /** `baseUrl` is plain http to another machine, where anyone on the way can read the key. */
+  "InsecureBaseUrl",
+  /** The credential belongs to another host, which `subject` names. */
+  "ForeignCredential",
+  /** A header, which `subject` names, has characters that HTTP does not allow. */
+  "BadHeader",
+  /** The request cannot be written as JSON. */
+  "Unencodable",
+  /** The model or API version takes no such option; `subject` names it. */
+  "Unsupported",
+  /** The host's certificate cannot be verified; `code` has the system's word for why. */
+  "UntrustedCertificate"
+)
+export type InvalidRequestProblem = typeof InvalidRequestProblem.Type
+
 /** Sending the same request again cannot work. */
 export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("knowngood/InvalidRequest")("InvalidRequest", {
   ...common,
-  reason: InvalidRequestReason
+  reason: InvalidRequestReason,
+  /** What we found wrong ourselves. Absent where it is the server that refused. */
+  problem: Schema.optional(InvalidRequestProblem),
+  /** With `problem`: the header, host or option that it is about. */
+  subject: Schema.optional(Schema.String)
 }) {
   override get message(): string {
-    return line(this, this.reason)
+    return line(this, this.problem ?? this.reason, this.subject)
   }
 }
 
-/** A 2xx that is not what the protocol says, or a redirect: an HTML page, broken JSON, an empty answer. */
+/** In what way an answer is not what the protocol says, or not what the program asked for. */
+export const InvalidResponseReason = Schema.Literal(
+  /** A page, broken JSON, an answer without its parts. */
+  "NotTheProtocol",
+  /** Nothing at all. */
+  "Empty",
+  /** A redirect. `location` says where to; it is not followed, because the key would go along. */
+  "Redirect",
+  /** Larger than the bound on an answer. */
+  "TooLarge",
+  /** The model was to write JSON, and wrote something else. */
+  "NotJson",
+  /** The model's JSON does not fit the schema. `mismatch` says where. */
+  "SchemaMismatch",
+  /** The model was to write JSON, and stopped at its limit of tokens. */
+  "Truncated",
+  /** The model refused. `refusal` has its words. */
+  "Refused",
+  /** A content filter stopped the answer. */
+  "Filtered"
+)
+export type InvalidResponseReason = typeof InvalidResponseReason.Type
+
+const Count = Schema.optional(Schema.Number)
+
+/** A 2xx that is not what the protocol says or not what the program asked for, or a redirect. */
 export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("knowngood/InvalidResponse")(
   "InvalidResponse",
   {
     ...common,
+    reason: InvalidResponseReason,
     contentType: Schema.optional(Schema.String),
+    /** Where a redirect points, if it said so. */
+    location: Schema.optional(Schema.String),
+    /** The first place where the value does not fit, in one line: "city: expected string, got 42". */
+    mismatch: Schema.optional(Schema.String),
+    /** What the model said instead of an answer. */
+    refusal: Schema.optional(Schema.String),
+    /** Why the model stopped, in the provider's own word. */
+    finishReason: Schema.optional(Schema.String),
+    /** What the answer cost all the same, in tokens. */
+    usage: Schema.optional(
+      Schema.Struct({
+        inputTokens: Count,
+        outputTokens: Count,
+        totalTokens: Count,
+        cachedInputTokens: Count,
+        reasoningTokens: Count
+      })
+    ),
     /** The first 120 characters of what came, scrubbed of secrets. */
     preview: Schema.optional(Schema.String)
   }
 ) {
   override get message(): string {
-    return line(this, this.contentType)
+    return line(this, this.reason, this.mismatch ?? this.location ?? this.contentType)
   }
 }
 

@@ -166,7 +166,7 @@ export const events = ({ body, waits, watch, whole }: Source, reader: Protocol.R
 const nothing = (fault: Fault.Fault, head: string): Fault.Fault =>
   fault._tag !== "Cut" || fault.code !== undefined || head.trimStart().startsWith(":")
     ? fault
-    : Fault.malformed(head.trim() === "" ? "the body is empty" : "the body is not an event stream", head)
+    : Fault.malformed(head.trim() === "" ? "Empty" : "NotTheProtocol", head)
 
 /**
  * The whole body as text. It fails as soon as it is larger than `maxBytes`, or a clock runs out: white space is what
@@ -185,7 +185,7 @@ export const text = ({ body, waits, watch }: Source, maxBytes: number): Effect.E
         if (chunk._tag === "End") return resume(Effect.succeed(text + decoder.decode()))
         if (chunk._tag === "Broken") return resume(Effect.fail(Fault.cut(chunk.code)))
         size += chunk.bytes.length
-        if (size > maxBytes) return resume(Effect.fail(Fault.malformed("the body is larger than the limit", text)))
+        if (size > maxBytes) return resume(Effect.fail(Fault.malformed("TooLarge", text)))
         const piece = decoder.decode(chunk.bytes, { stream: true })
         lastByte = watch.now()
         if (piece.trim() !== "") lastOutput = lastByte

@@ -68,8 +68,8 @@ export const make = (answerId: () => string | undefined): ToolCalls => {
         const input = call.args.trim() === "" ? {} : Json.parseHandedOn(call.args)
         const cutOff = interrupts.has(reason) && (input === undefined || call.args.trim() === "")
         if (cutOff) continue
-        if (input === undefined) return Fault.malformed(`the arguments of ${call.name} are not JSON`, call.args)
-        if (call.name === "") return Fault.malformed("a tool call has no name", call.args)
+        if (input === undefined) return Fault.malformed("NotJson", call.args)
+        if (call.name === "") return Fault.malformed("NotTheProtocol", call.args)
         events.push({ _tag: "ToolCall", id: idOf(call), name: call.name, input })
       }
       return events

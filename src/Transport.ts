@@ -140,7 +140,7 @@ export const make = (options: Options): Transport => {
     const facts = ProviderError.nothingSent(provider)
     if (key._tag === "Key") {
       return options.exposed === true
-        ? Effect.fail(new ProviderError.InvalidRequest({ ...facts, reason: "BadRequest", detail: plainHttp }))
+        ? Effect.fail(new ProviderError.InvalidRequest({ ...facts, reason: "BadRequest", problem: "InsecureBaseUrl" }))
         : Effect.succeed(key)
     }
     return options.sendKey === "always" || key.problem !== "Absent"
@@ -228,8 +228,6 @@ const waitsForAll = (error: ProviderError.ProviderError): boolean =>
 /** Not retried because the server forbade it, or asked for a wait that is too long: its retries are not used up. */
 const wasHeldBack = ({ attempts, retryAfter, shouldRetry }: ProviderError.AuthRejected): boolean =>
   shouldRetry === false || (attempts === 1 && retryAfter !== undefined)
-
-const plainHttp = "baseUrl is plain http to another machine, where anyone on the way can read the key; use https"
 
 /** Each attempt has a scope of its own, closed when it fails; what succeeds lives as long as the caller's. */
 const keepOnSuccess = <A, E, R>(outer: Scope.Scope, use: (scope: Scope.Scope) => Effect.Effect<A, E, R>) =>

@@ -6,6 +6,7 @@ import { describe, expect, it } from "@effect/vitest"
 /** A file imports only files of a lower rank, types included. Every file of `src` stands here. */
 const ranks: { readonly [file: string]: number } = {
   Joiner: 0,
+  ProviderError: 0,
   Watch: 0,
 
   BaseUrl: 1,
@@ -15,7 +16,6 @@ const ranks: { readonly [file: string]: number } = {
   Gate: 1,
   Json: 1,
   KnownGood: 1,
-  ProviderError: 1,
   Redaction: 1,
   Sse: 1,
   "testing/Answer": 1,

@@ -38,7 +38,7 @@ const decoder = (): Protocol.Decoder & {
 
   const startMessage = (message: Fields | undefined): Protocol.Step => {
     const newId = Json.nonEmpty(message?.["id"])
-    if (begun && newId !== undefined && newId !== answerId) return Fault.malformed("two answers in one stream")
+    if (begun && newId !== undefined && newId !== answerId) return Fault.malformed("NotTheProtocol")
     begun = true
     answerId = newId
     model = Json.nonEmpty(message?.["model"])
@@ -123,7 +123,7 @@ const decoder = (): Protocol.Decoder & {
   }
 
   const finish = (events: Array<Chat.Event>): Protocol.Step => {
-    if (!begun) return Fault.malformed("the answer has no message")
+    if (!begun) return Fault.malformed("NotTheProtocol")
     const why = finishReason(reason, calls.size() > 0)
     const whole = calls.finish(why)
     if (Fault.isFault(whole)) return whole
@@ -153,7 +153,7 @@ const decoder = (): Protocol.Decoder & {
       // Some gateways end this wire as they end OpenAI's.
       if (data === "[DONE]") return finish(events)
       const event = Json.record(Json.parse(data))
-      if (event === undefined) return Fault.malformed("an event is not a JSON object", data)
+      if (event === undefined) return Fault.malformed("NotTheProtocol", data)
       switch (event["type"]) {
         case "message_start":
           return startMessage(Json.record(event["message"]))
@@ -178,7 +178,7 @@ const decoder = (): Protocol.Decoder & {
     end: (events) => (reason === undefined ? Fault.cut() : finish(events)),
     body: (message, raw, events) => {
       if (message["type"] === "error" || failed(message)) return { _tag: "Refused", body: raw }
-      if (!Array.isArray(message["content"])) return Fault.malformed("the body has no content", raw)
+      if (!Array.isArray(message["content"])) return Fault.malformed("NotTheProtocol", raw)
       startMessage(message)
       for (const [index, block] of message["content"].entries()) startBlock(index, Json.record(block), events)
       stop(message)
@@ -189,7 +189,7 @@ const decoder = (): Protocol.Decoder & {
 
 const decodeBody = (text: string): ReadonlyArray<Chat.Event> | Fault.Fault => {
   const message = Json.record(Json.parse(text))
-  if (message === undefined) return Fault.malformed("the body is not a JSON object", text)
+  if (message === undefined) return Fault.malformed("NotTheProtocol", text)
   const events: Array<Chat.Event> = []
   const step = decoder().body(message, text, events)
   return Fault.isFault(step) ? step : events
@@ -254,7 +254,7 @@ const decodeUsage = (counts: { readonly [key: string]: number }): Chat.Usage => 
 
 const decodeModels = (text: string): ReadonlyArray<Protocol.Model> | Fault.Fault => {
   const list = Json.record(Json.parse(text))?.["data"]
-  if (!Array.isArray(list)) return Fault.malformed("the body is not a list of models", text)
+  if (!Array.isArray(list)) return Fault.malformed("NotTheProtocol", text)
   return list.flatMap((item) => {
     const model = Json.record(item)
     const name = Json.nonEmpty(model?.["id"])

@@ -105,7 +105,7 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
 
   const finish = (events: Array<Chat.Event>): Protocol.Step => {
     think?.end(events)
-    if (!begun) return Fault.malformed("the answer has no choice")
+    if (!begun) return Fault.malformed("NotTheProtocol")
     if (reason !== undefined && brokenOff.has(reason)) return { _tag: "BrokenOff", code: reason }
     const why = finishReason(reason, calls.size() > 0)
     const whole = calls.finish(why)
@@ -131,9 +131,7 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
       if (name === "error") return { _tag: "Refused", body: data }
       if (data === "") return "more"
       const chunk = Json.record(Json.parse(data))
-      return chunk === undefined
-        ? Fault.malformed("an event is not a JSON object", data)
-        : take(chunk, data, events, "delta")
+      return chunk === undefined ? Fault.malformed("NotTheProtocol", data) : take(chunk, data, events, "delta")
     },
     end: (events) => (reason === undefined ? Fault.cut() : finish(events))
   }
@@ -141,7 +139,7 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
 
 const decodeBody = (text: string, dialect: Protocol.Dialect): ReadonlyArray<Chat.Event> | Fault.Fault => {
   const fields = Json.record(Json.parse(text))
-  if (fields === undefined) return Fault.malformed("the body is not a JSON object", text)
+  if (fields === undefined) return Fault.malformed("NotTheProtocol", text)
   const answer = decoder(dialect)
   const events: Array<Chat.Event> = []
   const read = answer.take(fields, text, events, "message")
@@ -251,7 +249,7 @@ const decodeUsage = (value: unknown): Chat.Usage | undefined => {
 const decodeModels = (text: string): ReadonlyArray<Protocol.Model> | Fault.Fault => {
   const body = Json.parse(text)
   const list = Json.record(body)?.["data"] ?? Json.record(body)?.["models"] ?? body
-  if (!Array.isArray(list)) return Fault.malformed("the body is not a list of models", text)
+  if (!Array.isArray(list)) return Fault.malformed("NotTheProtocol", text)
   return list.flatMap((item) => {
     const model = Json.record(item)
     const name = Json.nonEmpty(model?.["id"]) ?? Json.nonEmpty(model?.["name"])
