@@ -471,9 +471,9 @@ describe("an answer that is none", () => {
   const fault = (fault: Fault.Fault, body = "") => Classify.fault(fault, raw(200, body, headers), sender)
 
   it("malformed: what was wrong, and how it began", () => {
-    expect(fault({ _tag: "Malformed", detail: "the body is not JSON", preview: "<html>".repeat(50) })).toMatchObject({
+    expect(fault({ _tag: "Malformed", reason: "NotTheProtocol", preview: "<html>".repeat(50) })).toMatchObject({
       _tag: "InvalidResponse",
-      detail: "the body is not JSON",
+      reason: "NotTheProtocol",
       contentType: "text/html",
       preview: "<html>".repeat(20),
       requestId: "req-7",

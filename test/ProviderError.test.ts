@@ -28,7 +28,7 @@ const six = (facts: ProviderError.Facts): ReadonlyArray<ProviderError.ProviderEr
   new ProviderError.Transient({ ...facts, reason: "RateLimited", retryAfter: Duration.millis(1234) }),
   new ProviderError.QuotaExceeded({ ...facts, resetsAt: DateTime.unsafeMake("2026-05-15T15:00:00Z") }),
   new ProviderError.InvalidRequest({ ...facts, reason: "ContextOverflow" }),
-  new ProviderError.InvalidResponse({ ...facts, contentType: "text/html", preview: "<html>" })
+  new ProviderError.InvalidResponse({ ...facts, reason: "NotTheProtocol", contentType: "text/html", preview: "<html>" })
 ]
 
 /** Over a wire and back. */
@@ -150,7 +150,7 @@ describe("the message", () => {
   it("leaves out what is not known", () => {
     const error = new ProviderError.AuthRejected({ ...bare, source: "KEY", fingerprint: "0a1b2c3d", knownGood: false })
     expect(error.message).toBe("mimo key 0a1b2c3d (never accepted) (requests made: 0)")
-    expect(new ProviderError.InvalidResponse(bare).message).toBe("mimo (requests made: 0)")
+    expect(new ProviderError.InvalidResponse({ ...bare, reason: "Empty" }).message).toBe("mimo Empty (requests made: 0)")
   })
 
   it("stands in Cause.pretty and String", () => {

@@ -19,7 +19,7 @@ const others: ReadonlyArray<Error> = [
   new ProviderError.AuthMissing({ ...facts, source: "KEY", problem: "Absent" }),
   new ProviderError.QuotaExceeded(facts),
   new ProviderError.InvalidRequest({ ...facts, reason: "BadRequest" }),
-  new ProviderError.InvalidResponse(facts)
+  new ProviderError.InvalidResponse({ ...facts, reason: "Empty" })
 ]
 
 const times = <A>(count: number, value: A): ReadonlyArray<A> => Array.from({ length: count }, () => value)
