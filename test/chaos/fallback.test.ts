@@ -1,6 +1,6 @@
 /** Several providers as one: when the next is asked, and when not. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Layer, Redacted, Schema, Stream } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer, Redacted, Schema, Scope, Stream, TestClock } from "effect"
 import { Chat, OpenAiCompatible, Provider, type ProviderError, RetryPolicy } from "../../src/index.js"
 import * as Gateway from "../../src/testing/Gateway.js"
 import { chunk, failed, hello, refused, streamed, times, whole } from "../Wire.js"
@@ -198,6 +198,141 @@ describe("a stream", () => {
       const second = yield* provider("second", [streamed])
       const reply = yield* streams(Provider.fallback([first.service, second.service]))
       expect(reply.text).toBe("Hello, world")
+    })
+  )
+})
+
+describe("what a failed provider holds", () => {
+  /** A stream of four minutes. */
+  const long = Gateway.paced("1 minute", streamed)
+
+  it.scoped("its turn is given back before the next is asked, not when the other's stream has ended", () =>
+    Effect.gen(function* () {
+      const first = yield* provider("first", [failed(503), whole], { concurrency: 1 })
+      const second = yield* provider("second", [long])
+      const reading = yield* Effect.fork(streams(Provider.fallback([first.service, second.service])))
+      yield* TestClock.adjust("150 seconds")
+      const direct = yield* Effect.fork(first.service.complete(hello))
+      yield* TestClock.adjust(0)
+      expect(yield* first.asked).toBe(2)
+      expect((yield* Fiber.join(direct)).text).toBe("Hello, world")
+      expect((yield* Fiber.poll(reading))._tag).toBe("None")
+      yield* TestClock.adjust("10 minutes")
+      expect((yield* Fiber.join(reading)).text).toBe("Hello, world")
+    })
+  )
+
+  /** A provider that writes down when it is asked and when what it holds is released, then does as told. */
+  const recorded = (
+    book: Array<string>,
+    id: string,
+    service: Provider.Provider["Type"]
+  ): Provider.Provider["Type"] => ({
+    ...service,
+    open: (request) => (scope) =>
+      Effect.zipRight(
+        Effect.sync(() => void book.push(`${id} asked`)),
+        Effect.zipRight(
+          Scope.addFinalizer(
+            scope,
+            Effect.sync(() => void book.push(`${id} released`))
+          ),
+          service.open(request)(scope)
+        )
+      )
+  })
+
+  it.scoped("all of it is released before the observer is told and the next is asked", () =>
+    Effect.gen(function* () {
+      const book: Array<string> = []
+      const first = yield* provider("first", [failed(503)])
+      const second = yield* provider("second", [failed(402)])
+      const third = yield* provider("third", [streamed])
+      const all = Provider.fallback(
+        [
+          recorded(book, "first", first.service),
+          recorded(book, "second", second.service),
+          recorded(book, "third", third.service)
+        ],
+        { onFallback: ({ next }) => Effect.sync(() => void book.push(`next is ${next}`)) }
+      )
+      yield* Effect.scopedWith((scope) =>
+        Effect.zipRight(
+          all.open(hello)(scope),
+          Effect.sync(() => book.push("open"))
+        )
+      )
+      expect(book).toEqual([
+        "first asked",
+        "first released",
+        "next is 1",
+        "second asked",
+        "second released",
+        "next is 2",
+        "third asked",
+        "open",
+        "third released"
+      ])
+    })
+  )
+
+  for (const [when, seconds, book] of [
+    ["while the first is asked", 30, ["first asked", "first released"]],
+    ["while the observer is told", 90, ["first asked", "first released", "told", "told no more"]],
+    [
+      "while the next is asked",
+      150,
+      ["first asked", "first released", "told", "told no more", "second asked", "second released"]
+    ],
+    [
+      "while the next one's stream is read",
+      330,
+      ["first asked", "first released", "told", "told no more", "second asked", "second released"]
+    ]
+  ] as const) {
+    it.scoped(`interrupted ${when}, everything is released once, and nobody else is asked`, () =>
+      Effect.gen(function* () {
+        const seen: Array<string> = []
+        const first = yield* provider("first", [Gateway.delay("1 minute", failed(503))])
+        const second = yield* provider("second", [Gateway.delay("1 minute", long)])
+        const third = yield* provider("third", [streamed])
+        const all = Provider.fallback(
+          [recorded(seen, "first", first.service), recorded(seen, "second", second.service), third.service],
+          {
+            onFallback: () =>
+              Effect.sync(() => void seen.push("told")).pipe(
+                Effect.zipRight(Effect.sleep("1 minute")),
+                Effect.ensuring(Effect.sync(() => void seen.push("told no more")))
+              )
+          }
+        )
+        const begun = yield* Deferred.make<void>()
+        const holding = yield* Effect.scopedWith((scope) =>
+          Effect.flatMap(all.open(hello)(scope), ({ take }) =>
+            Effect.zipRight(Deferred.succeed(begun, undefined), Effect.forever(take))
+          )
+        ).pipe(Effect.fork)
+        yield* TestClock.adjust(seconds * 1000)
+        yield* Fiber.interrupt(holding)
+        expect(seen).toEqual(book)
+        yield* TestClock.adjust("1 hour")
+        expect(seen).toEqual(book)
+        expect(yield* third.asked).toBe(0)
+      })
+    )
+  }
+
+  it.scoped("a provider whose open dies releases what it holds, and nobody else is asked", () =>
+    Effect.gen(function* () {
+      const book: Array<string> = []
+      const first = yield* provider("first", [streamed])
+      const second = yield* provider("second", [streamed])
+      const broken = { ...first.service, open: () => () => Effect.die("broken") }
+      const all = Provider.fallback([recorded(book, "first", broken), second.service])
+      const outer = yield* Effect.scope
+      expect((yield* Effect.exit(all.open(hello)(outer)))._tag).toBe("Failure")
+      expect(book).toEqual(["first asked", "first released"])
+      expect(yield* second.asked).toBe(0)
     })
   )
 })
