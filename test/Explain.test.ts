@@ -36,7 +36,10 @@ const all = (
   ...ProviderError.InvalidRequestReason.literals.map(
     (reason) => [`InvalidRequest ${reason}`, new ProviderError.InvalidRequest({ ...once, reason, ...facts })] as const
   ),
-  ["InvalidResponse", new ProviderError.InvalidResponse({ ...once, reason: "NotTheProtocol", contentType: "text/html", ...facts })]
+  [
+    "InvalidResponse",
+    new ProviderError.InvalidResponse({ ...once, reason: "NotTheProtocol", contentType: "text/html", ...facts })
+  ]
 ]
 
 /** The first of two retries, in 625 ms. */

@@ -150,7 +150,9 @@ describe("the message", () => {
   it("leaves out what is not known", () => {
     const error = new ProviderError.AuthRejected({ ...bare, source: "KEY", fingerprint: "0a1b2c3d", knownGood: false })
     expect(error.message).toBe("mimo key 0a1b2c3d (never accepted) (requests made: 0)")
-    expect(new ProviderError.InvalidResponse({ ...bare, reason: "Empty" }).message).toBe("mimo Empty (requests made: 0)")
+    expect(new ProviderError.InvalidResponse({ ...bare, reason: "Empty" }).message).toBe(
+      "mimo Empty (requests made: 0)"
+    )
   })
 
   it("stands in Cause.pretty and String", () => {
