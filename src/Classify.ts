@@ -79,6 +79,7 @@ export const fault = (fault: Fault.Fault, raw: Refusal.Raw, sender: Sender): Pro
         reason: fault.reason,
         mismatch: fault.mismatch === undefined ? undefined : scrubbed(fault.mismatch, sender).slice(0, 800),
         refusal: fault.refusal === undefined ? undefined : scrubbed(fault.refusal, sender).slice(0, 800),
+        tool: fault.tool === undefined || fault.tool === "" ? undefined : scrubbed(fault.tool, sender).slice(0, 120),
         finishReason: fault.finishReason,
         usage: fault.usage,
         contentType: contentType(raw, sender),

@@ -20,7 +20,9 @@ export type Fault =
   | { readonly _tag: "Stalled"; readonly clock: "idle" | "stall" }
 
 /** What else is known of an answer that came whole, and is still not what was asked for. */
-export type About = Partial<Pick<ProviderError.InvalidResponse, "mismatch" | "refusal" | "finishReason" | "usage">>
+export type About = Partial<
+  Pick<ProviderError.InvalidResponse, "mismatch" | "refusal" | "tool" | "finishReason" | "usage">
+>
 
 export const malformed = (reason: ProviderError.InvalidResponseReason, preview = "", about: About = {}): Fault => ({
   _tag: "Malformed",

@@ -214,6 +214,8 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("knowng
     location: Schema.optional(Schema.String),
     /** The first place where the value does not fit, in one line: "city: expected string, got 42". */
     mismatch: Schema.optional(Schema.String),
+    /** The tool whose arguments are not JSON. */
+    tool: Schema.optional(Schema.String),
     /** What the model said instead of an answer. */
     refusal: Schema.optional(Schema.String),
     /** Why the model stopped, in the provider's own word. */
@@ -233,7 +235,7 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("knowng
   }
 ) {
   override get message(): string {
-    return line(this, this.reason, this.mismatch ?? this.location ?? this.contentType)
+    return line(this, this.reason, this.mismatch ?? this.tool ?? this.location ?? this.contentType)
   }
 }
 

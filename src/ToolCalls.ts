@@ -68,7 +68,7 @@ export const make = (answerId: () => string | undefined): ToolCalls => {
         const input = call.args.trim() === "" ? {} : Json.parseHandedOn(call.args)
         const cutOff = interrupts.has(reason) && (input === undefined || call.args.trim() === "")
         if (cutOff) continue
-        if (input === undefined) return Fault.malformed("NotJson", call.args)
+        if (input === undefined) return Fault.malformed("NotJson", call.args, { tool: call.name })
         if (call.name === "") return Fault.malformed("NotTheProtocol", call.args)
         events.push({ _tag: "ToolCall", id: idOf(call), name: call.name, input })
       }

@@ -75,8 +75,9 @@ describe("addresses", () => {
         for (const built of [here.chat(hi, true), here.models]) {
           const error = yield* Effect.flip(built)
           expect(error).toMatchObject({ _tag: "InvalidRequest", reason: "BadRequest", attempts: 0, provider: "test" })
-          expect(error.detail).toContain("baseUrl")
-          expect(error.detail).not.toContain("word")
+          expect(error.problem).toBe("BadBaseUrl")
+          expect(error.detail).toBeUndefined()
+          expect(JSON.stringify(error)).not.toContain("word")
         }
       })
     )
@@ -121,7 +122,8 @@ describe("headers", () => {
         for (const built of [here.chat(hi, true), here.models]) {
           const error = yield* Effect.flip(built)
           expect(error).toMatchObject({ _tag: "InvalidRequest", reason: "BadRequest", attempts: 0 })
-          expect(error.detail).toContain(JSON.stringify(name))
+          expect(error).toMatchObject({ problem: "BadHeader", subject: name })
+          expect(error.detail).toBeUndefined()
         }
       })
     )
@@ -152,7 +154,8 @@ describe("the model", () => {
       Effect.gen(function* () {
         const error = yield* Effect.flip(endpoint({ model }).chat({ ...hi, model: asked }, false))
         expect(error).toMatchObject({ _tag: "InvalidRequest", reason: "BadRequest", attempts: 0 })
-        expect(error.detail).toContain("model")
+        expect(error).toMatchObject({ problem: "NoModel" })
+        expect(error.detail).toBeUndefined()
       })
     )
   }

@@ -273,7 +273,7 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
           reason: "StreamStalled",
           emitted: true,
           partial: "Hello, ",
-          detail: "no byte came"
+          clock: "idle"
         })
         expect(took).toBeGreaterThanOrEqual(145)
         expect(yield* eventually(Effect.map(connections.open, (open) => open === 0))).toBe(true)
@@ -295,7 +295,7 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
     it.live("keep-alives but no output: StreamStalled", () =>
       Effect.gen(function* () {
         const { error } = yield* readToFailure
-        expect(error).toMatchObject({ reason: "StreamStalled", emitted: true, detail: "only keep-alives came" })
+        expect(error).toMatchObject({ reason: "StreamStalled", emitted: true, clock: "stall" })
       }).pipe(
         Effect.provide(
           at([{ ...streamed, body: [...streamed.body.slice(0, 2), ...comments(200).body] }], {
@@ -443,8 +443,7 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
             const error = yield* Effect.flip(call).pipe(
               Effect.provide(at([Gateway.status(status, "moved", { location })]))
             )
-            expect(error).toMatchObject({ _tag: "InvalidResponse", status, attempts: 1 })
-            expect(error).toHaveProperty("detail", expect.stringContaining(location))
+            expect(error).toMatchObject({ _tag: "InvalidResponse", status, attempts: 1, reason: "Redirect", location })
             expect(yield* other.requests).toEqual([])
           })
         )

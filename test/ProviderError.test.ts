@@ -143,7 +143,7 @@ describe("the message", () => {
       `mimo RateLimited ${told}`,
       `mimo quota ${told}`,
       `mimo ContextOverflow ${told}`,
-      `mimo text/html ${told}`
+      `mimo NotTheProtocol text/html ${told}`
     ])
   })
 

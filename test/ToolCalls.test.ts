@@ -140,7 +140,7 @@ describe("arguments", () => {
   for (const text of ["{", '{"a":1}}', "not JSON", "{'a':1}", "undefined", '{"a":1}{"b":2}']) {
     it(`${JSON.stringify(text)} is not JSON: the answer is malformed, and names the tool`, () => {
       const { end } = run([piece(0, "{}", "c0", "ok"), piece(0, text, "c1", "get")])
-      expect(end).toEqual({ _tag: "Malformed", detail: "the arguments of get are not JSON", preview: text })
+      expect(end).toEqual({ _tag: "Malformed", reason: "NotJson", preview: text, tool: "get" })
     })
   }
 

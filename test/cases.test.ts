@@ -616,11 +616,16 @@ const ofFetch: ReadonlyArray<Case> = [
           return new Response(null, init?.redirect === "manual" ? { status, headers } : { status: 200 })
         }),
       outcome: () =>
-        Effect.map(
-          Effect.provideService(fails({ _tag: "InvalidResponse", status, attempts: 1 }), FetchHttpClient.RequestInit, {
-            redirect: "follow"
+        Effect.provideService(
+          fails({
+            _tag: "InvalidResponse",
+            status,
+            attempts: 1,
+            reason: "Redirect",
+            location: "https://elsewhere.test/v1"
           }),
-          (error) => expect(error.detail).toContain("https://elsewhere.test/v1")
+          FetchHttpClient.RequestInit,
+          { redirect: "follow" }
         )
     })
   ),
@@ -674,7 +679,7 @@ const time: ReadonlyArray<Case> = [
     given: "no headers in time, and no retry: the error says that it was the time",
     script: (host) => [Gateway.delay("10 minutes", whole(host))],
     options: () => ({ ...once, timeouts: { headers: "20 seconds" } }),
-    outcome: () => fails({ _tag: "Transient", reason: "TimedOut", detail: "no answer came in time" })
+    outcome: () => fails({ _tag: "Transient", reason: "TimedOut", clock: "headers" })
   },
   {
     ids: "A13",
@@ -690,11 +695,7 @@ const time: ReadonlyArray<Case> = [
       Gateway.paced("3 seconds", Gateway.sse([...host.opening, ...times(9, Gateway.comment("alive"))]))
     ],
     options: () => ({ ...once, timeouts: stalling }),
-    outcome: () =>
-      Effect.zipRight(
-        breaks("", { _tag: "Transient", reason: "StreamStalled", detail: "only keep-alives came" }),
-        closed
-      )
+    outcome: () => Effect.zipRight(breaks("", { _tag: "Transient", reason: "StreamStalled", clock: "stall" }), closed)
   },
   {
     ids: "V23 V25",
@@ -870,7 +871,7 @@ const streams: ReadonlyArray<Case> = [
     given: "no body where a stream was promised",
     script: () => [Gateway.sse([])],
     options: () => once,
-    outcome: () => breaks("", { _tag: "InvalidResponse", detail: "the body is empty" })
+    outcome: () => breaks("", { _tag: "InvalidResponse", reason: "Empty" })
   },
   {
     ids: "O64",
@@ -966,7 +967,7 @@ const streams: ReadonlyArray<Case> = [
     script: (host) => [called(host, '{"a": no}', "tools")],
     outcome: () =>
       Effect.map(listen, ({ error, events }) => {
-        expect(error).toMatchObject({ _tag: "InvalidResponse", detail: expect.stringContaining("look") })
+        expect(error).toMatchObject({ _tag: "InvalidResponse", reason: "NotJson", tool: "look" })
         expect(events.map(({ _tag }) => _tag)).toEqual(["ToolCallDelta", "ToolCallDelta"])
       })
   },

@@ -408,7 +408,7 @@ const feed = (reader: Protocol.Reader, chunk: Uint8Array, times: number): number
   return most
 }
 
-const tooLarge = { _tag: "Malformed", detail: "a server-sent event is larger than the limit" }
+const tooLarge = { _tag: "Malformed", reason: "TooLarge" }
 
 describe("a line without an end", () => {
   for (const protocol of protocols) {
