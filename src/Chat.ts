@@ -46,6 +46,8 @@ export interface ToolCall {
   readonly id: string
   readonly name: string
   readonly input: unknown
+  /** What its wire needs to see again with the call: Gemini's thought signature. */
+  readonly replay?: Replay | undefined
 }
 
 /** What the model said. `Reply.message` is one, and can be appended to the history as it is. */
@@ -95,7 +97,7 @@ export const assistant = (text: string, options?: Omit<AssistantMessage, "role" 
 export const toolResult = (
   call: Pick<ToolCall, "id" | "name">,
   result: unknown,
-  options?: { readonly isError?: boolean }
+  options?: { readonly isError?: boolean | undefined }
 ): ToolMessage => ({
   role: "tool",
   toolCallId: call.id,
@@ -140,7 +142,7 @@ export interface Request {
   /** How much the model may think. Sent in the provider's own words; left out where it has none. */
   readonly reasoning?: Reasoning | undefined
   /** `json`: any JSON value; a schema: that shape, where the provider can hold the model to it. */
-  readonly output?: "json" | { readonly name?: string; readonly schema: JsonSchema } | undefined
+  readonly output?: "json" | { readonly name?: string | undefined; readonly schema: JsonSchema } | undefined
   /** Whom the request is for, by an opaque id, so that the provider can trace abuse. */
   readonly user?: string | undefined
   /** Fields of the provider's own, merged into the body. They cannot replace a field that the protocol sets. */
@@ -148,7 +150,7 @@ export interface Request {
 }
 
 export type Reasoning =
-  | { readonly effort: "none" | "minimal" | "low" | "medium" | "high" | "max" }
+  | { readonly effort: "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max" }
   | { readonly budgetTokens: number }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -237,12 +239,19 @@ export const sum = (): Sum => {
       if (finish !== undefined) return
       if (event._tag === "TextDelta") text.add(event.text)
       else if (event._tag === "ReasoningDelta") reasoning.add(event.text)
-      else if (event._tag === "ToolCall") toolCalls.push({ id: event.id, name: event.name, input: event.input })
+      else if (event._tag === "ToolCall") toolCalls.push(called(event))
       else if (event._tag === "Finish") finish = event
     },
     reply: () => (finish === undefined ? undefined : finished(text.join(), reasoning.join(), toolCalls, finish))
   }
 }
+
+const called = ({ id, input, name, replay }: ToolCall): ToolCall => ({
+  id,
+  name,
+  input,
+  ...(replay === undefined ? undefined : { replay })
+})
 
 const finished = (text: string, reasoning: string, toolCalls: ReadonlyArray<ToolCall>, finish: Finish): Reply => ({
   text,

@@ -14,6 +14,8 @@ export interface ToolCalls {
   readonly add: (piece: Piece) => Chat.Event | undefined
   /** The answer is over: the calls, parsed. Arguments that were cut off make no call. */
   readonly finish: (reason: Chat.FinishReason) => ReadonlyArray<Chat.Event> | Fault.Fault
+  /** After `finish`: the id of the call at this place, or `undefined` if none was made. */
+  readonly idAt: (place: number) => string | undefined
 }
 
 export interface Piece {
@@ -21,6 +23,8 @@ export interface Piece {
   readonly id: string | undefined
   readonly name: string | undefined
   readonly delta: string
+  /** What the wire needs to see again with the call. */
+  readonly replay?: Chat.Replay | undefined
 }
 
 interface Pending {
@@ -28,6 +32,9 @@ interface Pending {
   id: string
   name: string
   args: string
+  replay: Chat.Replay | undefined
+  /** Whether it became a call. */
+  made: boolean
 }
 
 /** Reasons for which a model stops in the middle of whatever it is at: the limit, or a classifier. */
@@ -42,7 +49,14 @@ export const make = (answerId: () => string | undefined): ToolCalls => {
     const known = latest.get(place)
     const another = known !== undefined && id !== undefined && name !== undefined && known.id !== id && known.id !== ""
     if (known !== undefined && !another) return known
-    const call = { index: calls.length, id: id ?? "", name: name ?? "", args: "" }
+    const call: Pending = {
+      index: calls.length,
+      id: id ?? "",
+      name: name ?? "",
+      args: "",
+      replay: undefined,
+      made: false
+    }
     calls.push(call)
     latest.set(place, call)
     return call
@@ -58,6 +72,7 @@ export const make = (answerId: () => string | undefined): ToolCalls => {
       if (call.id === "" && piece.id !== undefined) call.id = piece.id
       if (call.name === "" && piece.name !== undefined) call.name = piece.name
       call.args += piece.delta
+      if (piece.replay !== undefined) call.replay = merged(call.replay, piece.replay)
       return piece.delta === ""
         ? undefined
         : { _tag: "ToolCallDelta", id: idOf(call), name: call.name, delta: piece.delta }
@@ -70,9 +85,26 @@ export const make = (answerId: () => string | undefined): ToolCalls => {
         if (cutOff) continue
         if (input === undefined) return Fault.malformed("NotJson", call.args, { tool: call.name })
         if (call.name === "") return Fault.malformed("NotTheProtocol", call.args)
-        events.push({ _tag: "ToolCall", id: idOf(call), name: call.name, input })
+        call.made = true
+        events.push({
+          _tag: "ToolCall",
+          id: idOf(call),
+          name: call.name,
+          input,
+          ...(call.replay === undefined ? undefined : { replay: call.replay })
+        })
       }
       return events
+    },
+    idAt: (place) => {
+      const call = latest.get(place)
+      return call?.made ? idOf(call) : undefined
     }
   }
 }
+
+/** Fields of a later piece stand beside those of an earlier one. */
+const merged = (before: Chat.Replay | undefined, after: Chat.Replay): Chat.Replay => ({
+  protocol: after.protocol,
+  content: { ...Json.record(before?.content), ...Json.record(after.content) }
+})

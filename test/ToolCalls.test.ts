@@ -110,6 +110,37 @@ describe("ids", () => {
   })
 })
 
+describe("the id at a place, when the answer is over", () => {
+  it("is that of the call there, given or made, and none where the call was cut off", () => {
+    const calls = ToolCalls.make(() => "answer-1")
+    for (const one of [piece(0, "{}", "c1", "get"), piece(1, "{}", undefined, "get"), piece(2, '{"a', "c3", "get")])
+      calls.add(one)
+    expect(calls.idAt(0)).toBeUndefined()
+    calls.finish("length")
+    expect([0, 1, 2, 3].map(calls.idAt)).toEqual(["c1", "answer-1_1", undefined, undefined])
+  })
+})
+
+describe("what a wire needs back with a call", () => {
+  const signed = (place: number, content: unknown, delta = ""): ToolCalls.Piece => ({
+    ...piece(place, delta),
+    replay: { protocol: "wire", content }
+  })
+
+  it("stands with the call it came with, whichever piece it came in, and with no other", () => {
+    const { end } = run([
+      { ...piece(0, "{", "c1", "get"), replay: { protocol: "wire", content: { a: 1 } } },
+      piece(1, "{}", "c2", "get"),
+      signed(0, { b: 2 }, "}"),
+      signed(0, { a: 3 })
+    ])
+    expect(end).toEqual([
+      { ...call("c1", "get", {}), replay: { protocol: "wire", content: { a: 3, b: 2 } } },
+      call("c2", "get", {})
+    ])
+  })
+})
+
 describe("arguments", () => {
   for (const [title, text, input] of [
     ["none at all are an empty object (V44)", "", {}],

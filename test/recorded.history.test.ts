@@ -58,7 +58,7 @@ const recordedBlocks = (recorded: Recorded): ReadonlyArray<Fields> => {
     if (content_block !== undefined) blocks[index] = { ...content_block }
     const block = blocks[index]
     if (delta === undefined || block === undefined) continue
-    for (const field of ["text", "thinking", "signature", "partial_json"]) {
+    for (const field of ["text", "thinking", "signature", "partial_json", "content"]) {
       const piece = delta[field]
       if (typeof piece === "string") block[field] = `${block[field] ?? ""}${piece}`
     }
@@ -234,8 +234,12 @@ it.skipIf(!present)("the recordings are in ../shared/recordings; without them no
 const thinksOrCalls = ({ expected }: Recorded) =>
   (expected?.reasoning ?? "") !== "" || (expected?.toolCalls ?? []).length > 0 || expected?.inlineThink !== undefined
 
-describe.skipIf(!present)("recorded answers with tool calls or thinking", () => {
-  for (const [name, recordings] of group(answers.filter(thinksOrCalls), (one) => `${one.provider}, ${one.protocol}`)) {
+const compacts = (recorded: Recorded) =>
+  recorded.protocol === "anthropic-messages" && recordedBlocks(recorded).some(({ type }) => type === "compaction")
+
+describe.skipIf(!present)("recorded answers with tool calls, thinking or compactions", () => {
+  const special = answers.filter((recorded) => thinksOrCalls(recorded) || compacts(recorded))
+  for (const [name, recordings] of group(special, (one) => `${one.provider}, ${one.protocol}`)) {
     it.effect(`${name}: ${recordings.length} go back as the provider demands`, () =>
       Effect.forEach(recordings, (recorded) =>
         Effect.gen(function* () {

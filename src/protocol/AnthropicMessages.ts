@@ -16,10 +16,12 @@ type Fields = { readonly [key: string]: unknown }
 // ---------------------------------------------------------------------------------------------------------------------
 
 interface Block {
+  /** Counted from 0 in the order of the answer. */
+  readonly place: number
   readonly fields: Record<string, unknown>
-  /** Thinking or text, as it grows. */
-  readonly text: Joiner.Joiner
-  signature: string
+  /** Fields of text, as they grow. */
+  readonly grown: Map<string, Joiner.Joiner>
+  /** The input of a tool, as it grows. */
   json: string
   readonly citations: Array<unknown>
 }
@@ -34,6 +36,7 @@ const decoder = (): Protocol.Decoder & {
   let answerId: string | undefined
   let model: string | undefined
   let reason: string | undefined
+  let refusal: string | undefined
   const usage: Record<string, number> = {}
 
   const startMessage = (message: Fields | undefined): Protocol.Step => {
@@ -57,36 +60,50 @@ const decoder = (): Protocol.Decoder & {
 
   const startBlock = (index: unknown, fields: Fields | undefined, events: Array<Chat.Event>): void => {
     if (fields === undefined) return
-    const block: Block = { fields: { ...fields }, text: Joiner.make(), signature: "", json: "", citations: [] }
+    const block: Block = {
+      place: blocks.length,
+      fields: { ...fields },
+      grown: new Map(),
+      json: "",
+      citations: []
+    }
     blocks.push(block)
     byIndex.set(index, block)
-    if (fields["type"] === "text") {
-      grow(block, "TextDelta", fields["text"], events)
-      block.citations.push(...Json.array(fields["citations"]))
-    }
-    if (fields["type"] === "thinking") {
-      grow(block, "ReasoningDelta", fields["thinking"], events)
-      block.signature = Json.string(fields["signature"]) ?? ""
-    }
-    if (fields["type"] === "tool_use") {
-      const input = Json.record(fields["input"])
-      const whole =
-        input === undefined || Object.keys(input).length === 0 ? "" : (Json.stringify(input) ?? "JSON nested too deep")
-      growCall(block, index, whole, events)
+    switch (fields["type"]) {
+      case "text":
+        speak(block, fields["text"], events)
+        for (const citation of Json.array(fields["citations"])) block.citations.push(citation)
+        break
+      case "thinking":
+        reflect(block, fields["thinking"], events)
+        break
+      case "tool_use": {
+        const input = Json.record(fields["input"])
+        const whole =
+          input === undefined || Object.keys(input).length === 0
+            ? ""
+            : (Json.stringify(input) ?? "JSON nested too deep")
+        growCall(block, whole, events)
+      }
     }
   }
 
-  const grow = (block: Block, _tag: "TextDelta" | "ReasoningDelta", text: unknown, events: Array<Chat.Event>): void => {
+  const speak = (block: Block, text: unknown, events: Array<Chat.Event>): void => {
     if (typeof text !== "string" || text === "") return
-    block.text.add(text)
-    events.push({ _tag, text })
+    grow(block, "text", text)
+    events.push({ _tag: "TextDelta", text })
   }
 
-  const growCall = (block: Block, index: unknown, delta: string, events: Array<Chat.Event>): void => {
+  const reflect = (block: Block, text: unknown, events: Array<Chat.Event>): void => {
+    if (typeof text !== "string" || text === "") return
+    grow(block, "thinking", text)
+    events.push({ _tag: "ReasoningDelta", text })
+  }
+
+  const growCall = (block: Block, delta: string, events: Array<Chat.Event>): void => {
     block.json += delta
-    const place = Json.number(index) ?? blocks.length
     const event = calls.add({
-      place,
+      place: block.place,
       id: Json.nonEmpty(block.fields["id"]),
       name: Json.nonEmpty(block.fields["name"]),
       delta
@@ -102,13 +119,10 @@ const decoder = (): Protocol.Decoder & {
     if (block === undefined) return
     switch (delta["type"]) {
       case "text_delta":
-        grow(block, "TextDelta", delta["text"], events)
+        speak(block, delta["text"], events)
         break
       case "thinking_delta":
-        grow(block, "ReasoningDelta", delta["thinking"], events)
-        break
-      case "signature_delta":
-        block.signature += Json.string(delta["signature"]) ?? ""
+        reflect(block, delta["thinking"], events)
         break
       case "citations_delta":
         block.citations.push(delta["citation"])
@@ -116,9 +130,12 @@ const decoder = (): Protocol.Decoder & {
       case "input_json_delta": {
         const json = Json.string(delta["partial_json"]) ?? ""
         // The tools that the server runs itself are no calls of the program's; they only go into the replay.
-        if (block.fields["type"] === "tool_use") growCall(block, index, json, events)
+        if (block.fields["type"] === "tool_use") growCall(block, json, events)
         else block.json += json
+        break
       }
+      default:
+        keep(block, delta)
     }
   }
 
@@ -127,23 +144,33 @@ const decoder = (): Protocol.Decoder & {
     const why = finishReason(reason, calls.size() > 0)
     const whole = calls.finish(why)
     if (Fault.isFault(whole)) return whole
-    // A call that was cut off is none, and gets no result that could follow it.
-    const called = new Set(whole.map((event) => ("id" in event ? event.id : undefined)))
-    const kept = blocks.filter(({ fields: { id, type } }) => type !== "tool_use" || !id || called.has(String(id)))
-    events.push(...whole, {
+    for (const call of whole) events.push(call)
+    events.push({
       _tag: "Finish",
       reason: why,
       rawReason: reason ?? "",
       usage: decodeUsage(usage),
       model,
       id: answerId,
-      ...(kept.some(needsReplay) ? { replay: { protocol: id, content: kept.flatMap(replay) } } : undefined)
+      ...(refusal === undefined ? undefined : { refusal }),
+      ...replayed()
     })
     return "done"
   }
 
-  const stop = (delta: Fields | undefined): void => {
-    reason = Json.nonEmpty(delta?.["stop_reason"]) ?? reason
+  /** What must go back. A call that was cut off is none, and gets no result that could follow it. */
+  const replayed = (): Pick<Chat.Finish, "replay"> => {
+    const content = blocks.flatMap((block) => {
+      if (block.fields["type"] !== "tool_use") return replay(block)
+      const id = calls.idAt(block.place)
+      return id === undefined ? [] : replay(block).map((fields) => ({ ...fields, id }))
+    })
+    return blocks.some(needsReplay) ? { replay: { protocol: id, content } } : {}
+  }
+
+  const stop = (fields: Fields | undefined): void => {
+    reason = Json.nonEmpty(fields?.["stop_reason"]) ?? reason
+    refusal = Json.nonEmpty(Json.record(fields?.["stop_details"])?.["explanation"]) ?? refusal
   }
 
   return {
@@ -201,24 +228,60 @@ const failed = (fields: Fields): boolean => {
   return error !== undefined || (typeof code === "number" && code !== 0)
 }
 
+/** Adds text to a field of a block. */
+const grow = (block: Block, field: string, text: string): void => {
+  const before = block.grown.get(field) ?? Joiner.make()
+  before.add(text)
+  block.grown.set(field, before)
+}
+
+/**
+ * A delta of another kind, also one of tomorrow: its text is added to the block's, its lists to the block's, and any
+ * other value takes the place of the one before.
+ */
+const keep = (block: Block, delta: Fields): void => {
+  if (!goesBackWhole(block)) return
+  for (const [field, value] of Object.entries(delta)) {
+    const before = block.fields[field]
+    if (field === "type" || field === "__proto__" || (value === null && before !== undefined)) continue
+    if (typeof value === "string" && !comesWhole.has(field)) {
+      if (!block.grown.has(field) && typeof before === "string") grow(block, field, before)
+      grow(block, field, value)
+    } else if (Array.isArray(before) && Array.isArray(value)) for (const item of value) before.push(item)
+    else block.fields[field] = value
+  }
+}
+
+/** Opaque, and whole in every `compaction_delta` (Anthropic's SDK). */
+const comesWhole: ReadonlySet<string> = new Set(["encrypted_content"])
+
 /** Text and tool calls say all there is to say of themselves; everything else must go back as it came. */
-const needsReplay = (block: Block): boolean =>
-  (block.fields["type"] !== "text" && block.fields["type"] !== "tool_use") || block.citations.length > 0
+const goesBackWhole = ({ fields: { type } }: Block): boolean => type !== "text" && type !== "tool_use"
+
+const needsReplay = (block: Block): boolean => goesBackWhole(block) || block.citations.length > 0
 
 /** An empty text block is a 400. */
 const replay = (block: Block): ReadonlyArray<Fields> => {
-  switch (block.fields["type"]) {
+  const grown = Array.from(block.grown, ([field, text]) => [field, text.join()] as const)
+  const fields: Fields = { ...block.fields, ...Object.fromEntries(grown) }
+  switch (fields["type"]) {
     case "text": {
-      const text = block.text.join()
+      const text = block.grown.get("text")?.join() ?? ""
       const citations = block.citations.length === 0 ? undefined : block.citations
-      return text === "" ? [] : [Json.defined({ ...block.fields, text, citations })]
+      return text === "" ? [] : [Json.defined({ ...fields, text, citations })]
     }
     case "thinking":
-      return [{ ...block.fields, thinking: block.text.join(), signature: block.signature }]
+      return [
+        {
+          ...fields,
+          thinking: Json.string(fields["thinking"]) ?? "",
+          signature: Json.string(fields["signature"]) ?? ""
+        }
+      ]
     default: {
-      if (block.json === "") return [block.fields]
+      if (block.json === "") return [fields]
       const input = Json.parseHandedOn(block.json)
-      return input === undefined ? [] : [{ ...block.fields, input }]
+      return input === undefined ? [] : [{ ...fields, input }]
     }
   }
 }
@@ -230,7 +293,9 @@ const finishReasons: ReadonlyMap<string, Chat.FinishReason> = new Map([
   ["model_context_window_exceeded", "length"],
   ["tool_use", "tool-calls"],
   ["refusal", "content-filter"],
-  ["pause_turn", "pause"]
+  ["pause_turn", "pause"],
+  // What came so far was summed up, and the conversation goes on from there (compaction docs).
+  ["compaction", "pause"]
 ])
 
 const finishReason = (word: string | undefined, hasCalls: boolean): Chat.FinishReason =>

@@ -46,10 +46,11 @@ const budgetOf = (reasoning: Chat.Reasoning | undefined): number =>
 /** Turns of one role that follow each other are one: all results of a turn's tool calls belong into one message. */
 const encodeTurns = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Fields> => {
   const turns: Array<{ readonly role: string; readonly content: Array<unknown> }> = []
+  const ids = new CallIds()
   for (const message of messages) {
     if (message.role === "system") continue
     const role = message.role === "assistant" ? "assistant" : "user"
-    const content = encodeBlocks(message)
+    const content = encodeBlocks(message, ids)
     const last = turns.at(-1)
     if (last?.role === role) last.content.push(...content)
     else if (content.length > 0) turns.push({ role, content: [...content] })
@@ -57,17 +58,17 @@ const encodeTurns = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Field
   return turns
 }
 
-const encodeBlocks = (message: Exclude<Chat.Message, Chat.SystemMessage>): ReadonlyArray<unknown> => {
+const encodeBlocks = (message: Exclude<Chat.Message, Chat.SystemMessage>, ids: CallIds): ReadonlyArray<unknown> => {
   switch (message.role) {
     case "user":
       return encodeUser(message)
     case "assistant":
-      return encodeAssistant(message)
+      return encodeAssistant(message, ids)
     case "tool":
       return [
         Json.defined({
           type: "tool_result",
-          tool_use_id: idOf(message.toolCallId),
+          tool_use_id: ids.ofResult(message.toolCallId),
           content: typeof message.content === "string" ? message.content : message.content.map(encodePart),
           is_error: message.isError,
           cache_control: encodeCache(message)
@@ -86,24 +87,58 @@ const encodeUser = (message: Chat.UserMessage): ReadonlyArray<Fields> => {
   )
 }
 
-/** This wire takes letters, digits, `_` and `-` in an id. Other wires make others. */
-const idOf = (id: string): string => id.replace(/[^\w-]/g, "_")
+/**
+ * Ids of calls in one body. This wire takes letters, digits, `_` and `-` (API reference, `tool_use.id`), and no id twice:
+ * "`tool_use` ids must be unique". Other wires make other ids, or the same ones in every turn.
+ */
+class CallIds {
+  /** How often each id was asked for. */
+  private readonly taken = new Map<string, number>()
+  /** What became of the calls that wait for their results, oldest first, by the id that the history has. */
+  private readonly open = new Map<string, Array<string>>()
 
-/** Signed thinking goes back exactly as it came. An empty text block is a 400. */
-const encodeAssistant = (message: Chat.AssistantMessage): ReadonlyArray<unknown> =>
+  ofCall(id: string): string {
+    const unique = this.unique(written(id))
+    const open = this.open.get(id)
+    if (open === undefined) this.open.set(id, [unique])
+    else open.push(unique)
+    return unique
+  }
+
+  ofResult(id: string): string {
+    return this.open.get(id)?.shift() ?? written(id)
+  }
+
+  private unique(text: string): string {
+    const count = this.taken.get(text) ?? 0
+    this.taken.set(text, count + 1)
+    return count === 0 ? text : this.unique(`${text}_${count + 1}`)
+  }
+}
+
+const written = (id: string): string => (id === "" ? "call" : id.replace(/[^\w-]/g, "_"))
+
+/** Signed thinking goes back exactly as it came, but for ids that this wire does not take. */
+const encodeAssistant = (message: Chat.AssistantMessage, ids: CallIds): ReadonlyArray<unknown> =>
   message.replay?.protocol === id
-    ? Json.array(message.replay.content)
+    ? Json.array(message.replay.content).map((block) => encodeReplayed(block, ids))
     : [
+        // An empty text block is a 400.
         ...(message.text.trim() === "" ? [] : [{ type: "text", text: message.text }]),
         ...(message.toolCalls ?? []).map((call) => ({
           type: "tool_use",
-          id: idOf(call.id),
+          id: ids.ofCall(call.id),
           name: call.name,
           // An object, also for a call whose arguments the program has refused.
           input:
             Json.record(call.input) ?? (call.input === undefined || call.input === null ? {} : { value: call.input })
         }))
       ]
+
+const encodeReplayed = (block: unknown, ids: CallIds): unknown => {
+  const fields = Json.record(block)
+  return fields?.["type"] === "tool_use" ? { ...fields, id: ids.ofCall(Json.string(fields["id"]) ?? "") } : block
+}
 
 const encodePart = (part: Chat.Part): Fields =>
   part.type === "text"

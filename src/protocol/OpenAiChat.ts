@@ -110,7 +110,8 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
     const why = finishReason(reason, calls.size() > 0)
     const whole = calls.finish(why)
     if (Fault.isFault(whole)) return whole
-    events.push(...whole, {
+    for (const call of whole) events.push(call)
+    events.push({
       _tag: "Finish",
       reason: why,
       rawReason: reason ?? "",

@@ -211,6 +211,9 @@ const result = (tool_use_id: string, content: unknown, rest: Fields = {}) => ({
   ...rest
 })
 
+const now = (id: string): Chat.ToolCall => ({ id, name: "now", input: {} })
+const wireNow = (id: string) => ({ type: "tool_use", id, name: "now", input: {} })
+
 const thought = { type: "thinking", thinking: "hm", signature: "c2ln" }
 const redacted = { type: "redacted_thinking", data: "cmVk" }
 
@@ -345,6 +348,73 @@ const conversations: ReadonlyArray<{
     ]
   },
   {
+    name: "ids that read alike once they are written for this wire stay two, in a turn and across turns",
+    messages: [
+      Chat.user("hi"),
+      asked([now("a.b"), now("a:b"), now("a_b")]),
+      Chat.toolResult(now("a:b"), 2),
+      Chat.toolResult(now("a.b"), 1),
+      Chat.toolResult(now("a_b"), 3),
+      asked([now("a b")]),
+      Chat.toolResult(now("a b"), 4)
+    ],
+    wire: [
+      user(text("hi")),
+      assistant(wireNow("a_b"), wireNow("a_b_2"), wireNow("a_b_3")),
+      user(result("a_b_2", "2"), result("a_b", "1"), result("a_b_3", "3")),
+      assistant(wireNow("a_b_4")),
+      user(result("a_b_4", "4"))
+    ]
+  },
+  {
+    name: "an id that a server gives twice is two ids, because this wire answers a repeated one with a 400",
+    messages: [
+      Chat.user("hi"),
+      asked([now("call_0"), now("call_0")]),
+      Chat.toolResult(now("call_0"), "first"),
+      Chat.toolResult(now("call_0"), "second"),
+      asked([now("call_0")]),
+      Chat.toolResult(now("call_0"), "third")
+    ],
+    wire: [
+      user(text("hi")),
+      assistant(wireNow("call_0"), wireNow("call_0_2")),
+      user(result("call_0", "first"), result("call_0_2", "second")),
+      assistant(wireNow("call_0_3")),
+      user(result("call_0_3", "third"))
+    ]
+  },
+  {
+    name: "an id that this wire takes goes as it is, however long",
+    messages: [Chat.user("hi"), asked([now("x".repeat(200))]), Chat.toolResult(now("x".repeat(200)), 1)],
+    wire: [user(text("hi")), assistant(wireNow("x".repeat(200))), user(result("x".repeat(200), "1"))]
+  },
+  {
+    name: "an empty id is one that this wire takes",
+    messages: [Chat.user("hi"), asked([now("")]), Chat.toolResult(now(""), 1)],
+    wire: [user(text("hi")), assistant(wireNow("call")), user(result("call", "1"))]
+  },
+  {
+    name: "after a thinking turn a call and its result bear one id, also one that this wire does not take as it is",
+    messages: [
+      Chat.user("hi"),
+      Chat.assistant("", {
+        toolCalls: [now("functions.x:0"), now("functions.x.0")],
+        replay: {
+          protocol: "anthropic-messages",
+          content: [thought, wireNow("functions.x:0"), wireNow("functions.x.0")]
+        }
+      }),
+      Chat.toolResult(now("functions.x:0"), "first"),
+      Chat.toolResult(now("functions.x.0"), "second")
+    ],
+    wire: [
+      user(text("hi")),
+      assistant(thought, wireNow("functions_x_0"), wireNow("functions_x_0_2")),
+      user(result("functions_x_0", "first"), result("functions_x_0_2", "second"))
+    ]
+  },
+  {
     name: "turns of one side that follow each other are one",
     messages: [Chat.user("a"), Chat.user("b"), Chat.assistant("c"), Chat.assistant("d"), Chat.user("e")],
     wire: [user(text("a"), text("b")), assistant(text("c"), text("d")), user(text("e"))]
@@ -391,6 +461,25 @@ const Wire = Schema.Struct({
   messages: Schema.Array(
     Schema.Struct({ content: Schema.Array(Schema.Record({ key: Schema.String, value: Schema.Unknown })) })
   )
+})
+
+describe("a long history of calls with one id", () => {
+  it("is written in linear time, and every result finds its call", () => {
+    const messages = Array.from({ length: 10_000 }, (_, turn) => [
+      Chat.user("hi"),
+      asked([now("functions.now:0")]),
+      Chat.toolResult(now("functions.now:0"), turn)
+    ]).flat()
+    const dialect = {}
+    const encoded = AnthropicMessages.encode({ messages }, { model: "m", stream: false, dialect })
+    const blocks = Schema.decodeUnknownSync(Wire)(encoded).messages.flatMap(({ content }) => content)
+    const called = blocks.flatMap(({ id, type }) => (type === "tool_use" ? [id] : []))
+    const answered = blocks.flatMap(({ content, tool_use_id, type }) =>
+      type === "tool_result" ? [[tool_use_id, content]] : []
+    )
+    expect(new Set(called).size).toBe(10_000)
+    expect(answered).toEqual(called.map((id, turn) => [id, String(turn)]))
+  })
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -477,9 +566,9 @@ const begin = { type: "message_start", message: { id: "msg-1", model: "m-1", usa
 const open = (index: number, content_block: object) => ({ type: "content_block_start", index, content_block })
 const delta = (index: number, delta: object) => ({ type: "content_block_delta", index, delta })
 const close = (index: number) => ({ type: "content_block_stop", index })
-const stop = (stop_reason: string | null) => ({
+const stop = (stop_reason: string | null, rest: object = {}) => ({
   type: "message_delta",
-  delta: { stop_reason },
+  delta: { stop_reason, ...rest },
   usage: { output_tokens: 2 }
 })
 const end = { type: "message_stop" }
@@ -536,6 +625,42 @@ describe("a streamed answer", () => {
     })
   )
 
+  it.effect("with a call that has no id goes back with the one that the program was given", () =>
+    Effect.gen(function* () {
+      const { events } = streamed([
+        begin,
+        open(0, { type: "thinking", thinking: "hm", signature: "c2ln" }),
+        open(1, { type: "tool_use", name: "now", input: {} }),
+        open(2, { type: "tool_use", name: "now", input: {} }),
+        stop("tool_use"),
+        end
+      ])
+      const [, turn, answers] = yield* sentBack(events)
+      const ids = turn?.content.slice(1).map(({ id }) => id)
+      expect(ids).toEqual(["msg-1_0", "msg-1_1"])
+      expect(answers?.content.slice(0, 2).map(({ tool_use_id }) => tool_use_id)).toEqual(ids)
+    })
+  )
+
+  it.effect("with two calls of one id, the second cut off, has the first alone, and so has what goes back", () =>
+    Effect.gen(function* () {
+      const { events } = streamed([
+        begin,
+        open(0, { type: "thinking", thinking: "hm", signature: "c2ln" }),
+        open(1, { type: "tool_use", id: "call-1", name: "weather", input: {} }),
+        delta(1, { type: "input_json_delta", partial_json: '{"city":"London"}' }),
+        open(2, { type: "tool_use", id: "call-1", name: "weather", input: {} }),
+        delta(2, { type: "input_json_delta", partial_json: '{"city":"Pa' }),
+        stop("max_tokens"),
+        end
+      ])
+      expect(calls(events)).toEqual([["call-1", "weather", { city: "London" }]])
+      const [, turn, answers] = yield* sentBack(events)
+      expect(turn?.content).toEqual([thought, wireLondon])
+      expect(answers?.content).toEqual([result("call-1", "done"), text("go on")])
+    })
+  )
+
   it.effect("of the server's own tools goes back with them, and they are no calls of the program's", () =>
     Effect.gen(function* () {
       const found = { type: "web_search_tool_result", tool_use_id: "srv-1", content: [{ url: "https://example.org" }] }
@@ -578,6 +703,83 @@ describe("a streamed answer", () => {
       expect((yield* sentBack(events))[1]?.content[1]).toEqual(text("found", { citations: [citation] }))
     })
   )
+
+  it.effect("with a compaction goes back with the whole of it", () =>
+    Effect.gen(function* () {
+      const { events } = streamed([
+        begin,
+        open(0, { type: "compaction", content: null }),
+        delta(0, { type: "compaction_delta", content: "So ", encrypted_content: "YQ==" }),
+        delta(0, { type: "compaction_delta", content: "far.", encrypted_content: "YWI=" }),
+        delta(0, { type: "compaction_delta", content: null, encrypted_content: null }),
+        close(0),
+        open(1, { type: "text", text: "" }),
+        delta(1, { type: "text_delta", text: "x" }),
+        stop("end_turn"),
+        end
+      ])
+      expect(Chat.reply(events)?.text).toBe("x")
+      expect((yield* sentBack(events))[1]?.content).toEqual([
+        { type: "compaction", content: "So far.", encrypted_content: "YWI=" },
+        text("x")
+      ])
+    })
+  )
+
+  it.effect("with a compaction that failed goes back with it: null, not the word", () =>
+    Effect.gen(function* () {
+      const failed = { type: "compaction", content: null }
+      const { events } = streamed([
+        begin,
+        open(0, failed),
+        delta(0, { type: "compaction_delta", content: null }),
+        stop("compaction"),
+        end
+      ])
+      expect(Chat.reply(events)?.reason).toBe("pause")
+      expect((yield* sentBack(events))[1]?.content).toEqual([failed])
+    })
+  )
+
+  it.effect("with deltas of tomorrow goes back with what they said, as far as can be told", () =>
+    Effect.gen(function* () {
+      const { events } = streamed([
+        begin,
+        open(0, { type: "hologram", data: "a", parts: [1], depth: 1, kept: "k" }),
+        delta(0, { type: "hologram_delta", data: "b", parts: [2, 3], depth: 2, label: "x", kept: null, fresh: null }),
+        delta(0, JSON.parse('{"type":"hologram_delta","data":"c","label":"y","__proto__":{"bad":1}}')),
+        open(1, { type: "text", text: "x" }),
+        delta(1, { type: "hologram_delta", data: "y", text: "z" }),
+        stop("end_turn"),
+        end
+      ])
+      expect((yield* sentBack(events))[1]?.content).toEqual([
+        { type: "hologram", data: "abc", parts: [1, 2, 3], depth: 2, label: "xy", kept: "k", fresh: null },
+        text("x")
+      ])
+      expect(Object.hasOwn(Object.prototype, "bad")).toBe(false)
+    })
+  )
+
+  it("of 10,000 deltas of every kind, and a list of a million citations, is read", () => {
+    const many = (piece: object) => Array.from({ length: 10_000 }, () => piece)
+    const { events, step } = streamed([
+      begin,
+      open(0, { type: "compaction", content: null }),
+      ...many(delta(0, { type: "compaction_delta", content: "ab", list: [1] })),
+      open(1, { type: "text", text: "x", citations: Array.from({ length: 1_000_000 }, () => 0) }),
+      ...many(delta(1, { type: "citations_delta", citation: 1 })),
+      open(2, { type: "hologram", parts: [] }),
+      ...many(delta(2, { type: "hologram_delta", parts: [1] })),
+      stop("end_turn"),
+      end
+    ])
+    expect(step).toBe("done")
+    const content = Chat.reply(events)?.message.replay?.content
+    const [compaction, said, hologram] = Array.isArray(content) ? content : []
+    expect(compaction.content).toBe("ab".repeat(10_000))
+    expect([said.citations.length, hologram.parts.length]).toEqual([1_010_000, 10_000])
+  })
 
   it.effect("with an empty text block goes back without it, because an empty one is a 400", () =>
     Effect.gen(function* () {
@@ -691,6 +893,28 @@ describe("a streamed answer", () => {
   })
 })
 
+describe("a refusal", () => {
+  const stop_details = { type: "refusal", category: "cyber", explanation: "This could enable harm." }
+
+  it("is explained in the reply, streamed and whole", () => {
+    const { events } = streamed([begin, open(0, { type: "text", text: "I" }), stop("refusal", { stop_details }), end])
+    for (const said of [events, read(answer([text("I")], "refusal", { stop_details }))]) {
+      expect(Chat.reply(said)).toMatchObject({
+        text: "I",
+        reason: "content-filter",
+        refusal: "This could enable harm."
+      })
+    }
+  })
+
+  for (const details of [undefined, null, {}, { ...stop_details, explanation: null }, { explanation: "" }, "x", []]) {
+    it(`without an explanation has none: ${JSON.stringify(details)}`, () => {
+      const reply = Chat.reply(read(answer([], "refusal", { stop_details: details })))
+      expect([reply?.reason, reply?.refusal]).toEqual(["content-filter", undefined])
+    })
+  }
+})
+
 describe("the reason", () => {
   const reasons: ReadonlyArray<readonly [word: unknown, reason: Chat.FinishReason]> = [
     ["end_turn", "stop"],
@@ -700,6 +924,7 @@ describe("the reason", () => {
     ["tool_use", "tool-calls"],
     ["refusal", "content-filter"],
     ["pause_turn", "pause"],
+    ["compaction", "pause"],
     ["a word of tomorrow", "other"],
     ["constructor", "other"],
     ["__proto__", "other"],
