@@ -13,7 +13,11 @@ import { MiMo } from "../../src/index.js"
 export type Ask = Effect.Effect<unknown, unknown>
 
 export interface Contender {
+  /** For the command line. */
+  readonly id: string
   readonly name: string
+  /** Whether it asks a good key's 401 again. One that does not asks as fast as it can, and disturbs who measures beside it. */
+  readonly retries401: boolean
   /** `undefined` if it is not installed. */
   readonly connect: (baseUrl: string) => Effect.Effect<Ask | undefined>
 }
@@ -22,8 +26,10 @@ const apiKey = "tp-s0throttle0throttle0throttle"
 const model = "throttled-1"
 const question = { role: "user", content: "Are you there?" } as const
 
-const knowngood = (name: string, coolDown: boolean): Contender => ({
+const knowngood = (id: string, name: string, coolDown: boolean): Contender => ({
+  id,
   name,
+  retries401: true,
   connect: (baseUrl) =>
     Effect.map(MiMo.make({ apiKey: Redacted.make(apiKey), baseUrl, model, coolDown }), (provider) =>
       provider.complete({ messages: [question] })
@@ -41,7 +47,9 @@ interface OpenAi {
 }
 
 const openAiNode: Contender = {
+  id: "openai-node",
   name: "openai-node",
+  retries401: false,
   connect: (baseURL) =>
     installed<OpenAi>("openai").pipe(
       Effect.map((module) => {
@@ -65,7 +73,9 @@ interface AiOpenAiCompatible {
 }
 
 const aiSdk: Contender = {
+  id: "ai-sdk",
   name: "AI SDK",
+  retries401: false,
   connect: (baseURL) =>
     Effect.all([installed<Ai>("ai"), installed<AiOpenAiCompatible>("@ai-sdk/openai-compatible")]).pipe(
       Effect.map(([ai, compatible]) => {
@@ -76,11 +86,17 @@ const aiSdk: Contender = {
     )
 }
 
-export const contenders: ReadonlyArray<Contender> = [
-  knowngood("knowngood", true),
-  knowngood("knowngood, coolDown: false", false),
+/** The one that has goals. */
+export const own: Contender = knowngood("knowngood", "knowngood", true)
+
+/** The one that it is held against. */
+export const rival: Contender = aiSdk
+
+export const all: ReadonlyArray<Contender> = [
+  own,
+  knowngood("no-cool-down", "knowngood, coolDown: false", false),
   openAiNode,
-  aiSdk
+  rival
 ]
 
 const bench = new URL("../bench/package.json", import.meta.url)

@@ -1,53 +1,55 @@
 /**
- * A gateway that has only so many places: a bucket of tokens that fills again while answers are made. A request that
- * finds it empty gets MiMo's 401, though its key is good.
+ * A gateway that allows only so much, and refuses the rest, though the key is good.
  */
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Effect, type Scope } from "effect"
-
-export interface Options {
-  /** Tokens in the full bucket. One request takes one. */
-  readonly capacity: number
-  /** In milliseconds: how long an answer takes, and in how long the empty bucket is full again. */
-  readonly service: number
-}
+import * as Limit from "./Limit.js"
+import * as Refusal from "./Refusal.js"
 
 export interface ThrottledGateway {
   /** The base URL. */
   readonly url: string
-  /** Requests that arrived. */
-  readonly requests: () => number
-  /** Requests that were answered. */
-  readonly served: () => number
+  /** Requests that were answered or refused so far. */
+  readonly requests: Effect.Effect<number>
 }
 
-export const make = ({ capacity, service }: Options): Effect.Effect<ThrottledGateway, never, Scope.Scope> =>
+export interface Options {
+  /** `undefined`: everything. */
+  readonly limit: Limit.Limit | undefined
+  readonly refusal: Refusal.Refusal
+}
+
+export const make = ({ limit, refusal }: Options): Effect.Effect<ThrottledGateway, never, Scope.Scope> =>
   Effect.gen(function* () {
     let requests = 0
-    let served = 0
-    let tokens = capacity
-    let filled = performance.now()
-
-    const take = (): boolean => {
-      const now = performance.now()
-      tokens = Math.min(capacity, tokens + ((now - filled) * capacity) / service)
-      filled = now
-      if (tokens < 1) return false
-      tokens -= 1
-      return true
+    const door = limit === undefined ? open : Limit.door(limit)
+    const page = Refusal.pageOf(refusal)
+    const headers = {
+      "content-type": page.contentType,
+      ...(refusal.retryAfter === undefined ? undefined : { "retry-after": String(refusal.retryAfter) })
     }
 
     const server = createServer((incoming, outgoing) => {
       requests += 1
       incoming.resume()
-      const reply = (status: number, body: object) => {
-        outgoing.writeHead(status, { "content-type": "application/json" })
-        outgoing.end(JSON.stringify(body))
+      if (!door.enter(performance.now())) {
+        outgoing.writeHead(refusal.status, headers)
+        outgoing.end(page.text)
+        return
       }
-      if (!take()) return reply(401, { error: { message: "Invalid API Key", code: "401", type: "invalid_key" } })
-      served += 1
-      setTimeout(() => reply(200, answer), service)
+      let inside = true
+      const leave = () => {
+        if (inside) door.leave()
+        inside = false
+      }
+      // Who goes before the answer gives the place back, too.
+      outgoing.once("close", leave)
+      setTimeout(() => {
+        leave()
+        outgoing.writeHead(200, { "content-type": "application/json" })
+        outgoing.end(JSON.stringify(answer))
+      }, Limit.service)
     })
 
     yield* Effect.addFinalizer(() =>
@@ -59,8 +61,10 @@ export const make = ({ capacity, service }: Options): Effect.Effect<ThrottledGat
     const port = yield* Effect.async<number>((resume) => {
       server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as AddressInfo).port)))
     })
-    return { url: `http://127.0.0.1:${port}/v1`, requests: () => requests, served: () => served }
+    return { url: `http://127.0.0.1:${port}/v1`, requests: Effect.sync(() => requests) }
   })
+
+const open: Limit.Door = { enter: () => true, leave: () => undefined }
 
 const answer = {
   id: "answer",

@@ -1,96 +1,111 @@
 /**
- * Requests per success under throttling: 64 callers at a gateway with 16 places, after one first success.
+ * 64 callers at a gateway that allows less, after one first success: every way to refuse, by places and by rate, this SDK
+ * and two others. The exit code says whether this SDK reached its goals (`Goal.ts`).
  *
- * `npx tsx test/chaos/throttle.ts [--calls N] [--callers N] [--capacity N] [--service MS] [--json]`. The exit code says
- * whether this SDK answered every call with no more than 1.15 requests for each.
+ * `npx tsx test/chaos/throttle.ts [--nginx] [--limit places:16] [--refusal 401] [--contender knowngood] [--quick]
+ * [--load N] [--json | --page]`. The selections may be repeated.
  */
+import { cpus } from "node:os"
+import { monitorEventLoopDelay } from "node:perf_hooks"
 import { parseArgs } from "node:util"
-import { Clock, Console, Effect, Either } from "effect"
-import { type Contender, contenders } from "./Contenders.js"
+import { Console, DateTime, Effect } from "effect"
+import * as Contenders from "./Contenders.js"
+import * as Limit from "./Limit.js"
+import * as Nginx from "./Nginx.js"
+import * as Refusal from "./Refusal.js"
+import * as Row from "./Row.js"
+import * as Table from "./Table.js"
 import * as ThrottledGateway from "./ThrottledGateway.js"
 
 const { values: given } = parseArgs({
   options: {
-    calls: { type: "string", default: "2000" },
-    callers: { type: "string", default: "64" },
-    capacity: { type: "string", default: "16" },
-    service: { type: "string", default: "200" },
-    json: { type: "boolean", default: false }
+    nginx: { type: "boolean", default: false },
+    limit: { type: "string", multiple: true },
+    refusal: { type: "string", multiple: true },
+    contender: { type: "string", multiple: true },
+    // A quarter of the calls: enough to see success and waits, not to be held to requests and time.
+    quick: { type: "boolean", default: false },
+    // Rows are played beside each other as long as their answers together are no more than this many a second.
+    load: { type: "string", default: "200" },
+    json: { type: "boolean", default: false },
+    page: { type: "boolean", default: false }
   }
 })
 
-const [calls = 0, callers = 0, capacity = 0, service = 0] = [
-  given.calls,
-  given.callers,
-  given.capacity,
-  given.service
-].map(Number)
-
-const goal = { successRate: 1, requestsPerSuccess: 1.15 }
-
-interface Score {
-  readonly name: string
-  readonly successRate: number
-  readonly requestsPerSuccess: number
-  readonly requests: number
-  readonly seconds: number
+/** Those of them that are named; all, if none is. */
+const chosen = <A>(
+  flag: string,
+  all: ReadonlyArray<A>,
+  namesOf: (one: A) => ReadonlyArray<string>,
+  names: ReadonlyArray<string> | undefined
+): ReadonlyArray<A> => {
+  const known = new Set(all.flatMap(namesOf))
+  const unknown = names?.find((name) => !known.has(name))
+  if (unknown !== undefined) throw new TypeError(`--${flag} ${unknown} is none of: ${[...known].join("; ")}`)
+  return all.filter((one) => names === undefined || namesOf(one).some((name) => names.includes(name)))
 }
 
-/** `undefined` if it is not installed. */
-const play = ({ connect, name }: Contender): Effect.Effect<Score | undefined> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const gateway = yield* ThrottledGateway.make({ capacity, service })
-      const ask = yield* connect(gateway.url)
-      if (ask === undefined) return undefined
-      yield* Effect.orDie(ask)
-      const before = gateway.requests()
-      const began = yield* Clock.currentTimeMillis
-      const outcomes = yield* Effect.forEach(Array.from({ length: calls }), () => Effect.either(ask), {
-        concurrency: callers
-      })
-      const successes = outcomes.filter(Either.isRight).length
-      const requests = gateway.requests() - before
-      return {
-        name,
-        successRate: successes / calls,
-        requestsPerSuccess: requests / successes,
-        requests,
-        seconds: ((yield* Clock.currentTimeMillis) - began) / 1000
-      }
-    })
-  )
+const limits = chosen("limit", Limit.all, (limit) => [Limit.nameOf(limit)], given.limit)
+const refusals = chosen("refusal", Refusal.all, (one) => [String(one.status), Refusal.nameOf(one)], given.refusal)
+const contenders = chosen("contender", Contenders.all, ({ id }) => [id], given.contender)
+const load = Number(given.load)
+if (!(load > 0)) throw new TypeError(`--load is no number above 0: ${given.load}`)
 
-const line = ({ name, requests, requestsPerSuccess, seconds, successRate }: Score): string =>
-  [
-    name.padEnd(28),
-    `${(successRate * 100).toFixed(1)} %`.padStart(9),
-    requestsPerSuccess.toFixed(3).padStart(10),
-    String(requests).padStart(9),
-    seconds.toFixed(1).padStart(7)
-  ].join("")
+const matches: ReadonlyArray<Row.Match> = limits.flatMap((limit) =>
+  refusals.flatMap((refusal) =>
+    contenders.map((contender) => ({
+      limit,
+      refusal,
+      contender,
+      calls: Math.ceil(Limit.callsOf(limit) / (given.quick ? 4 : 1))
+    }))
+  )
+)
+
+/** The part of the load that it takes. One that asks without pause takes all of it. */
+const weightOf = ({ contender, limit, refusal }: Row.Match): number =>
+  refusal.status === 401 && !contender.retries401 ? load : Math.min(load, Limit.answersPerSecond(limit))
+
+const quiet = given.json || given.page
 
 const program = Effect.gen(function* () {
-  const say = given.json ? () => Effect.void : Console.log
-  yield* say(`${calls} calls of ${callers} callers, ${capacity} places, ${service} ms an answer`)
-  yield* say(
-    ["".padEnd(28), "success", "req/succ.", "requests", "s"]
-      .map((word, i) => word.padStart([28, 9, 10, 9, 7][i] ?? 0))
-      .join("")
+  const gateway = given.nginx ? yield* Nginx.version : "the project's own gateway"
+  const host: Row.Host<Nginx.NginxError> = given.nginx ? Nginx.make : ThrottledGateway.make
+  const delay = monitorEventLoopDelay({ resolution: 10 })
+  const places = yield* Effect.makeSemaphore(load)
+  delay.enable()
+  if (!quiet) yield* Console.log(`as they come, of ${matches.length}:\n${Table.head}`)
+  const rows = yield* Effect.forEach(
+    matches,
+    (match) =>
+      Row.play(match, host).pipe(
+        Effect.tap((row) => (quiet ? Console.error(Row.nameOf(match)) : Console.log(Table.line(row)))),
+        places.withPermits(weightOf(match))
+      ),
+    { concurrency: "unbounded" }
   )
-  const scores: Array<Score> = []
-  for (const contender of contenders) {
-    const score = yield* play(contender)
-    if (score !== undefined) scores.push(score)
-    yield* say(score === undefined ? `${contender.name.padEnd(28)}  not installed` : line(score))
+  delay.disable()
+  const setting: Table.Setting = {
+    gateway,
+    date: DateTime.formatIsoDateUtc(yield* DateTime.now),
+    machine: `${cpus().length} x ${cpus()[0]?.model.trim()}`,
+    node: process.version,
+    // What it measures contains its own resolution.
+    late: Math.max(0, delay.percentile(99) / 1e6 - 10)
   }
-  const own = scores.find(({ name }) => name === contenders[0]?.name)
-  const holds =
-    own !== undefined && own.successRate >= goal.successRate && own.requestsPerSuccess <= goal.requestsPerSuccess
-  yield* given.json
-    ? Console.log(JSON.stringify({ calls, callers, capacity, service, scores, goal, holds }))
-    : Console.log(holds ? "The goal holds: every call answered, at most 1.15 requests each." : "The goal is missed.")
-  process.exitCode = holds ? 0 : 1
-})
+  yield* Console.log(
+    given.json ? Table.json(rows, setting) : given.page ? Table.page(rows, setting) : `\n${Table.text(rows, setting)}`
+  )
+  process.exitCode = Table.holds(rows) ? 0 : 1
+}).pipe(
+  Effect.catchTag("NginxError", ({ message }) =>
+    Effect.zipRight(
+      Console.error(message),
+      Effect.sync(() => {
+        process.exitCode = 2
+      })
+    )
+  )
+)
 
 await Effect.runPromise(program)
