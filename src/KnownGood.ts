@@ -4,18 +4,29 @@
  * fails a request nor holds one up.
  */
 import * as KeyValueStore from "@effect/platform/KeyValueStore"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 
+/**
+ * What is remembered of keys. No member fails or dies, whatever the store does, and one that hangs costs no member more
+ * than the timeout. Each may be forked: its work needs nothing of the fiber that began it.
+ */
 export interface Service {
-  /** Whether the key was accepted, and not too long ago. */
+  /**
+   * Whether the key was accepted, and not too long ago. `false` if that cannot be told within the timeout; and at once,
+   * while the store still owes the answer to an earlier question.
+   */
   readonly recall: (digest: Digest) => Effect.Effect<boolean>
+  /** Writes down that the key was accepted just now. Nothing depends on it, so there is no need to wait for it. */
   readonly remember: (digest: Digest) => Effect.Effect<void>
+  /** Takes the key out. Nothing depends on it, so there is no need to wait for it. */
   readonly forget: (digest: Digest) => Effect.Effect<void>
 }
 
@@ -27,73 +38,161 @@ export class KnownGood extends Context.Tag("knowngood/KnownGood")<KnownGood, Ser
 export interface Options {
   /** How long an accepted key is remembered. Default 30 days. */
   readonly ttl?: Duration.DurationInput | undefined
-  /** How long the store is waited for. Default 1 second. */
+  /** How long the store is waited for: for all that `recall` asks of it, and for each thing written. Default 1 second. */
   readonly timeout?: Duration.DurationInput | undefined
 }
 
-/** On any `KeyValueStore`: the file system, a browser's storage, memory. */
+/** On any `KeyValueStore`: the file system, a browser's storage, memory. Several processes may share one. */
 export const layerKeyValueStore = (options?: Options): Layer.Layer<KnownGood, never, KeyValueStore.KeyValueStore> =>
   Layer.effect(
     KnownGood,
-    Effect.gen(function* () {
-      const store = KeyValueStore.prefix(yield* KeyValueStore.KeyValueStore, "knowngood/")
+    Effect.map(KeyValueStore.KeyValueStore, (store) => {
       const ttl = Duration.toMillis(options?.ttl ?? "30 days")
-      const timeout = Duration.decode(options?.timeout ?? "1 second")
-      const one = yield* Effect.makeSemaphore(1)
-      let known: string | undefined
-      // Kept once it is there; a store that was of no use once is asked again.
-      const salt = one.withPermits(1)(
-        Effect.suspend(() =>
-          known !== undefined
-            ? Effect.succeed(known)
-            : Effect.tap(saltOf(store), (salt) => {
-                known = salt
-              })
-        )
-      )
-
-      const entry = <A>(otherwise: A, digest: Digest, use: (name: string) => Effect.Effect<A, unknown>) =>
-        salt.pipe(
-          Effect.flatMap((salt) => use(digest(salt))),
-          Effect.timeout(timeout),
-          Effect.catchAllCause((cause) =>
-            Effect.as(
-              Effect.logWarning("The memory of accepted keys is not available; going on without.", cause),
-              otherwise
-            )
-          )
-        )
-
-      return {
-        recall: (digest) =>
-          entry(false, digest, (name) =>
-            Effect.zipWith(store.get(name), Clock.currentTimeMillis, (written, now) =>
-              Option.exists(written, (text) => isRecent(text, now, ttl))
-            )
-          ),
-        remember: (digest) =>
-          entry(undefined, digest, (name) =>
-            Effect.flatMap(Clock.currentTimeMillis, (now) => store.set(name, String(now)))
-          ),
-        forget: (digest) => entry(undefined, digest, (name) => store.remove(name))
-      }
+      return new Memory(KeyValueStore.prefix(store, "knowngood/"), ttl, Duration.decode(options?.timeout ?? "1 second"))
     })
   )
 
-/** A date from the future is as little worth as none. */
-const isRecent = (text: string, now: number, ttl: number): boolean => {
-  const at = /^\d+$/.test(text) ? Number(text) : Number.NaN
-  return at <= now && now - at <= ttl
+/**
+ * How long a salt may yet be replaced by one that another process made at the same time. A store has no compare-and-set:
+ * the last to write wins, and the others see it when they look again.
+ */
+const young = Duration.toMillis("10 seconds")
+
+/** When they look again: long after a write that was on its way has arrived. */
+const moment = Duration.millis(500)
+
+/** A clock may be set back by so much: an entry that is ahead by more is none. */
+const aheadAtMost = Duration.toMillis("1 day")
+
+class Memory implements Service {
+  /** Whether the store answered when it was last asked. One that did not is waited for by nobody until it does. */
+  private answers = true
+
+  constructor(
+    private readonly store: KeyValueStore.KeyValueStore,
+    private readonly ttl: number,
+    private readonly timeout: Duration.Duration
+  ) {}
+
+  recall(digest: Digest): Effect.Effect<boolean> {
+    const asked = this.within(this.isKnown(digest)).pipe(doneWithout(false))
+    return Effect.suspend(() => (this.answers ? asked : Effect.as(Effect.forkDaemon(asked), false)))
+  }
+
+  /**
+   * The entry is written before it is known whether the salt stays, because a program may end right after its answer.
+   * The salt is read anew each time, so that processes which wrote two of them agree from then on, whatever happened.
+   */
+  remember(digest: Digest): Effect.Effect<void> {
+    return Effect.gen(this, function* () {
+      const now = yield* Clock.currentTimeMillis
+      const salt = (yield* this.within(this.salt)) ?? (yield* this.newSalt(now))
+      yield* this.set(digest(salt.text), String(now))
+      if (Math.abs(now - salt.made) > young) return
+      yield* Effect.sleep(moment)
+      yield* this.follow(digest, salt, String(now))
+    }).pipe(doneWithout<void>(undefined))
+  }
+
+  forget(digest: Digest): Effect.Effect<void> {
+    return Effect.flatMap(this.within(this.salt), (salt) =>
+      salt === undefined ? Effect.void : this.remove(digest(salt.text))
+    ).pipe(doneWithout<void>(undefined))
+  }
+
+  private isKnown(digest: Digest): Effect.Effect<boolean, unknown> {
+    return Effect.gen(this, function* () {
+      const salt = yield* this.salt
+      if (salt === undefined) return false
+      const written = yield* this.get(digest(salt.text))
+      const age = (yield* Clock.currentTimeMillis) - dateIn(Option.getOrElse(written, () => ""))
+      return age >= -aheadAtMost && age <= this.ttl
+    })
+  }
+
+  private readonly salt = Effect.suspend(() => Effect.map(this.get("salt"), saltIn))
+
+  private newSalt(now: number): Effect.Effect<Salt, unknown> {
+    return Effect.flatMap(hex, (text) => {
+      const salt = { text: `${text} ${now}`, made: now }
+      return Effect.as(this.set("salt", salt.text), salt)
+    })
+  }
+
+  /** Moves an entry to the salt of another process, unless the key has been forgotten in the meantime. */
+  private follow(digest: Digest, { text: from }: Salt, date: string): Effect.Effect<void, unknown> {
+    return Effect.gen(this, function* () {
+      const salt = yield* this.within(this.salt)
+      if (salt === undefined || salt.text === from) return
+      if (yield* this.remove(digest(from))) yield* this.set(digest(salt.text), date)
+    })
+  }
+
+  private get(name: string): Effect.Effect<Option.Option<string>, unknown> {
+    return this.noted(Effect.suspend(() => this.store.get(name)))
+  }
+
+  private set(name: string, text: string): Effect.Effect<void, unknown> {
+    return this.within(this.noted(Effect.suspend(() => this.store.set(name, text))))
+  }
+
+  /** Whether it was there. The file system's store fails to remove what is not. */
+  private remove(name: string): Effect.Effect<boolean, unknown> {
+    return Effect.flatMap(this.within(this.get(name)), (written) =>
+      Option.isNone(written)
+        ? Effect.succeed(false)
+        : Effect.as(this.within(this.noted(Effect.suspend(() => this.store.remove(name)))), true)
+    )
+  }
+
+  /** Any end but an interruption is an answer. */
+  private noted<A>(operation: Effect.Effect<A, unknown>): Effect.Effect<A, unknown> {
+    return Effect.onExit(operation, (exit) =>
+      Effect.sync(() => {
+        if (!Exit.isInterrupted(exit)) this.answers = true
+      })
+    )
+  }
+
+  /** Waits no longer than the timeout, even for a store that cannot be interrupted, or where the caller cannot. */
+  private within<A>(asked: Effect.Effect<A, unknown>): Effect.Effect<A, unknown> {
+    const tooLate = Effect.sync(() => {
+      this.answers = false
+    })
+    return asked.pipe(
+      Effect.interruptible,
+      Effect.disconnect,
+      Effect.interruptible,
+      Effect.timeout(this.timeout),
+      Effect.tapError((error) => (Cause.isTimeoutException(error) ? tooLate : Effect.void))
+    )
+  }
 }
 
-/** Made once per store. It keeps a list of hashes from being matched against hashes made elsewhere. */
-const saltOf = (store: KeyValueStore.KeyValueStore) =>
-  Effect.flatMap(store.get("salt"), (written) => {
-    const known = Option.filter(written, (text) => /^[0-9a-f]{32}$/.test(text))
-    if (Option.isSome(known)) return Effect.succeed(known.value)
-    return Effect.tap(newSalt, (salt) => store.set("salt", salt))
-  })
+/** Logs what goes wrong, and goes on. */
+const doneWithout =
+  <A>(otherwise: A) =>
+  (self: Effect.Effect<A, unknown>): Effect.Effect<A> =>
+    Effect.catchAllCause(self, (cause) =>
+      Effect.as(Effect.logWarning("The memory of accepted keys is not available; going on without.", cause), otherwise)
+    )
 
-const newSalt = Effect.map(Effect.replicateEffect(Random.nextIntBetween(0, 256), 16), (bytes) =>
+/** Milliseconds since the epoch; `NaN` if that is not what is written. */
+const dateIn = (text: string): number => (/^\d+$/.test(text) ? Number(text) : Number.NaN)
+
+/** It keeps a list of hashes from being matched against hashes made elsewhere. One per store, but see `young`. */
+interface Salt {
+  readonly text: string
+  /** Milliseconds since the epoch. */
+  readonly made: number
+}
+
+const saltIn = (written: Option.Option<string>): Salt | undefined => {
+  const text = Option.getOrElse(written, () => "")
+  const [, made] = /^[0-9a-f]{32} (\d+)$/.exec(text) ?? []
+  return made === undefined ? undefined : { text, made: Number(made) }
+}
+
+const hex = Effect.map(Effect.replicateEffect(Random.nextIntBetween(0, 256), 16), (bytes) =>
   bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("")
 )
