@@ -107,7 +107,8 @@ export const make = (options: Options): Parser => {
       if (!lines(decoder.decode(pending.take()))) return false
     }
     if (from < end && !lines(decoder.decode(chunk.subarray(from, end)))) return false
-    skipLF = chunk[end - 1] === CR
+    // Only behind the chunk's last byte may the LF of a CRLF still come. A CR before that has shown what follows it.
+    skipLF = end === chunk.length && chunk[end - 1] === CR
     if (end < chunk.length) pending.append(chunk, end)
     return size + pending.length <= limit
   }

@@ -15,6 +15,8 @@ const CLOSE = "</think>"
 
 export const make = (): ThinkTags => {
   let where: "head" | "thinking" | "text" = "head"
+  /** At the head: the white space before anything else. It is looked at once, because servers send it piece by piece. */
+  let white = ""
   let held = ""
 
   const say = (_tag: "TextDelta" | "ReasoningDelta", text: string, events: Array<Chat.Event>) => {
@@ -23,12 +25,14 @@ export const make = (): ThinkTags => {
 
   const add = (text: string, events: Array<Chat.Event>): void => {
     if (where === "text") return say("TextDelta", text, events)
-    held += text
+    const start = held === "" && where === "head" ? text.trimStart() : text
+    white += text.slice(0, text.length - start.length)
+    held += start
     if (where === "head") {
-      const start = held.trimStart()
-      if (OPEN.startsWith(start.slice(0, OPEN.length)) && start.length < OPEN.length) return
-      where = start.startsWith(OPEN) ? "thinking" : "text"
-      if (where === "thinking") held = start.slice(OPEN.length)
+      if (held.length < OPEN.length && OPEN.startsWith(held)) return
+      where = held.startsWith(OPEN) ? "thinking" : "text"
+      held = where === "thinking" ? held.slice(OPEN.length) : white + held
+      white = ""
     }
     if (where === "thinking") {
       const close = held.indexOf(CLOSE)
@@ -45,8 +49,8 @@ export const make = (): ThinkTags => {
   return {
     add,
     end: (events) => {
-      say(where === "thinking" ? "ReasoningDelta" : "TextDelta", held, events)
-      held = ""
+      say(where === "thinking" ? "ReasoningDelta" : "TextDelta", white + held, events)
+      white = held = ""
     }
   }
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, FastCheck as fc } from "effect"
 import * as History from "../src/History.js"
 import { Chat } from "../src/index.js"
+import { growth } from "./Growth.js"
 import { body } from "./protocol/Bodies.js"
 
 const call = (id: string, name = "weather"): Chat.ToolCall => ({ id, name, input: { of: id } })
@@ -256,4 +257,35 @@ describe("whatever the history", () => {
       { numRuns: 1000 }
     )
   })
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+describe("what a repair costs grows with the history", () => {
+  const ids = (size: number) => Array.from({ length: size }, (_, i) => `c${i}`)
+  const many = (size: number) => Chat.assistant("", { toolCalls: ids(size).map((id) => call(id)) })
+  const late = (size: number) =>
+    ids(size)
+      .map((id) => says(id))
+      .reverse()
+  for (const [title, history] of [
+    [
+      "of questions and answers, with one call that was interrupted",
+      (size) => [...ids(size / 2).flatMap((id) => [Chat.user(id), Chat.assistant(id)]), asks(a)]
+    ],
+    ["of calls that were all interrupted", (size) => ids(size).map((id) => asks(call(id)))],
+    ["of results without their calls", (size) => ids(size).map((id) => says(id))],
+    ["of one turn with many calls, answered in another order", (size) => [many(size), ...late(size)]],
+    ["of one turn with many calls, answered late", (size) => [many(size), Chat.user("wait"), ...late(size)]],
+    ["of one turn with many calls and no result", (size) => [many(size), Chat.user("stop")]],
+    [
+      "of many calls of one id",
+      (size) => [asks(...Array.from({ length: size }, () => a)), Chat.user("stop"), says("a")]
+    ],
+    ["of many results of one id", (size) => [asks(a), ...ids(size).map(() => says("a"))]]
+  ] as ReadonlyArray<readonly [string, (size: number) => Messages]>) {
+    it(title, () => {
+      expect(growth(history, History.repair, { size: 2000 })).toBeLessThan(40)
+    })
+  }
 })

@@ -265,6 +265,33 @@ describe("the cost", () => {
   }
 })
 
+describe("a CR that ends a line in the middle of a chunk", () => {
+  it("takes no line end from the next chunk", () => {
+    expect(events(": ping\rdata: a", "\n\ndata: b\n\n")).toEqual([
+      ["", "a"],
+      ["", "b"]
+    ])
+    expect(events("event: a\rdata: b", "\n", "\n")).toEqual([["a", "b"]])
+  })
+
+  it("as the chunk's last byte takes one LF, over empty chunks too", () => {
+    expect(events("data: a\r", "", "\n", "\r", "\ndata: b\r", "\r")).toEqual([
+      ["", "a"],
+      ["", "b"]
+    ])
+  })
+
+  it.prop(
+    "wherever the chunks are cut before an LF",
+    [FastCheck.array(FastCheck.constantFrom("\n", "\r", "\r\n", "data: a", ": x", "event: e"), { maxLength: 30 })],
+    ([words]) => {
+      const text = words.join("")
+      expect(events(...text.split(/(?=\n)/))).toEqual(byTheStandard(text))
+    },
+    { fastCheck: { numRuns: 1000 } }
+  )
+})
+
 describe("any cut of any bytes gives the same events", () => {
   const pieces = [
     "\n",

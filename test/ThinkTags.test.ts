@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import type * as Chat from "../src/Chat.js"
 import * as ThinkTags from "../src/ThinkTags.js"
+import { growth } from "./Growth.js"
 
 /** What comes out for these pieces, in order. */
 const run = (pieces: ReadonlyArray<string>): ReadonlyArray<Chat.Event> => {
@@ -100,6 +101,36 @@ describe("nothing is held back for longer than it must be", () => {
     for (const pieces of [["<think></think>"], ["", "<think>", "", "</think>", ""], ["<think>a", "</think>", "b"]]) {
       expect(run(pieces).filter((event) => "text" in event && event.text === "")).toEqual([])
     }
+  })
+})
+
+describe("what it costs grows with the text", () => {
+  /** As a stream does: what came out is taken at once. */
+  const pass = (pieces: ReadonlyArray<string>): void => {
+    const events: Array<Chat.Event> = []
+    const tags = ThinkTags.make()
+    for (const piece of pieces) {
+      tags.add(piece, events)
+      events.length = 0
+    }
+    tags.end(events)
+  }
+
+  for (const [title, first, piece] of [
+    ["white space before anything else", "", " "],
+    ["white space inside a thought", "<think>", "\n"],
+    ["a thought that is all but closed again and again", "<think>", "</think"],
+    ["an opening tag that never comes", "", "\n<thin"]
+  ] as const) {
+    it(title, () => {
+      const pieces = (size: number) => [first, ...Array<string>(size).fill(piece)]
+      expect(growth(pieces, pass, { size: 10_000 })).toBeLessThan(40)
+    })
+  }
+
+  it("white space that is followed by no tag is not lost", () => {
+    expect(split([...Array<string>(10_000).fill(" "), "a"])).toEqual({ reasoning: "", text: `${" ".repeat(10_000)}a` })
+    expect(split(Array<string>(10_000).fill("\n"))).toEqual({ reasoning: "", text: "\n".repeat(10_000) })
   })
 })
 
