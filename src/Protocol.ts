@@ -59,6 +59,12 @@ export interface Dialect {
   readonly output?: "schema" | "json" | "prompt" | undefined
   /** Assistant turns carry their `reasoning_content` back. Default false. */
   readonly replaysReasoning?: boolean | undefined
+  /**
+   * Tool calls carry their `extra_content` back: Gemini's thought signatures. Gemini 3 answers a call without its
+   * signature with a 400, and Mistral and Fireworks so answer a call with one. Default: where the model's name has
+   * `gemini` in it.
+   */
+  readonly replaysExtraContent?: boolean | undefined
   /** Tool messages carry the tool's `name`. Default false. */
   readonly namesToolResults?: boolean | undefined
   /** `<think>` at the head of the text is reasoning. Default false. */

@@ -103,6 +103,15 @@ export const make = (answerId: () => string | undefined): ToolCalls => {
   }
 }
 
+/**
+ * Whether the model may choose among tools: the request's, or those that stand in the extra fields or the defaults of a
+ * host. A choice among none is a 400.
+ */
+export const possible = (
+  { extra, tools }: Chat.Request,
+  defaults: { readonly [field: string]: unknown } = {}
+): boolean => (tools !== undefined && tools.length > 0) || Json.array(extra?.["tools"] ?? defaults["tools"]).length > 0
+
 /** Fields of a later piece stand beside those of an earlier one. */
 const merged = (before: Chat.Replay | undefined, after: Chat.Replay): Chat.Replay => ({
   protocol: after.protocol,

@@ -4,6 +4,7 @@
 import * as Chat from "../Chat.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
+import * as ToolCalls from "../ToolCalls.js"
 
 type Fields = { readonly [key: string]: unknown }
 
@@ -15,7 +16,8 @@ const defaultMaxTokens = 4096
 
 export const encode = (request: Chat.Request, options: Protocol.EncodeOptions): Protocol.Body => {
   const { dialect, model, stream } = options
-  const given = request.messages.filter((message) => message.role === "system")
+  // An empty text block is a 400.
+  const given = request.messages.filter(isSystem).filter(({ content }) => content.trim() !== "")
   // The wire has a field for a schema, and none for JSON without one.
   const system = request.output === "json" ? [Chat.system("Answer with JSON and nothing else."), ...given] : given
   return {
@@ -28,16 +30,18 @@ export const encode = (request: Chat.Request, options: Protocol.EncodeOptions): 
       messages: encodeTurns(request.messages),
       stream,
       tools: request.tools === undefined || request.tools.length === 0 ? undefined : request.tools.map(encodeTool),
-      tool_choice: encodeToolChoice(request.toolChoice),
+      tool_choice: ToolCalls.possible(request, dialect.defaults) ? encodeToolChoice(request.toolChoice) : undefined,
       temperature: request.temperature,
       top_p: request.topP,
-      stop_sequences: request.stop,
+      stop_sequences: request.stop === undefined || request.stop.length === 0 ? undefined : request.stop,
       metadata: request.user === undefined ? undefined : { user_id: request.user },
       thinking: encodeThinking(request.reasoning),
       output_config: encodeOutput(request)
     })
   }
 }
+
+const isSystem = (message: Chat.Message): message is Chat.SystemMessage => message.role === "system"
 
 /** Thinking counts against the limit, and a budget that is not under it is a 400. */
 const budgetOf = (reasoning: Chat.Reasoning | undefined): number =>

@@ -69,6 +69,7 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
     const call = Json.record(piece)
     const fn = Json.record(call?.["function"])
     const args = fn?.["arguments"]
+    const extra = Json.record(call?.["extra_content"])
     const event = calls.add({
       place: Json.number(call?.["index"]) ?? place,
       id: Json.nonEmpty(call?.["id"]),
@@ -79,7 +80,8 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
           ? args
           : Json.record(args) === undefined
             ? ""
-            : (Json.stringify(args) ?? "JSON nested too deep")
+            : (Json.stringify(args) ?? "JSON nested too deep"),
+      replay: extra === undefined ? undefined : { protocol: id, content: extra }
     })
     if (event !== undefined) events.push(event)
   }

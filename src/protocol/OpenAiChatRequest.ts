@@ -4,6 +4,7 @@
 import * as Chat from "../Chat.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
+import * as ToolCalls from "../ToolCalls.js"
 
 type Fields = { readonly [key: string]: unknown }
 
@@ -17,16 +18,16 @@ export const encode = (request: Chat.Request, options: Protocol.EncodeOptions): 
     ...request.extra,
     ...Json.defined({
       model,
-      messages: encodeMessages([...inWords(request.output, dialect), ...request.messages], dialect),
+      messages: encodeMessages([...inWords(request.output, dialect), ...request.messages], options),
       stream,
       stream_options: stream && dialect.streamUsage !== false ? { include_usage: true } : undefined,
       // An empty list is a 400 at OpenAI and a 422 at Mistral.
       tools: request.tools === undefined || request.tools.length === 0 ? undefined : request.tools.map(encodeTool),
-      tool_choice: encodeToolChoice(request.toolChoice),
+      tool_choice: ToolCalls.possible(request, dialect.defaults) ? encodeToolChoice(request.toolChoice) : undefined,
       [dialect.maxTokens ?? "max_tokens"]: request.maxTokens,
       temperature: request.temperature,
       top_p: request.topP,
-      stop: request.stop,
+      stop: request.stop === undefined || request.stop.length === 0 ? undefined : request.stop,
       seed: request.seed,
       user: request.user,
       response_format: encodeOutput(request.output, dialect),
@@ -36,7 +37,10 @@ export const encode = (request: Chat.Request, options: Protocol.EncodeOptions): 
 }
 
 /** Results of tools stand together; what pictures they have follow behind the last one, as the user's. */
-const encodeMessages = (messages: ReadonlyArray<Chat.Message>, dialect: Protocol.Dialect): ReadonlyArray<Fields> => {
+const encodeMessages = (
+  messages: ReadonlyArray<Chat.Message>,
+  options: Protocol.EncodeOptions
+): ReadonlyArray<Fields> => {
   const encoded: Array<Fields> = []
   let images: Array<Chat.Part> = []
   const show = () => {
@@ -44,24 +48,25 @@ const encodeMessages = (messages: ReadonlyArray<Chat.Message>, dialect: Protocol
     images = []
   }
   for (const message of messages) {
+    if (message.role === "system" && message.content.trim() === "") continue
     if (message.role === "tool") images.push(...imagesOf(message))
     else show()
-    encoded.push(encodeMessage(message, dialect))
+    encoded.push(encodeMessage(message, options))
   }
   show()
   return encoded
 }
 
-const encodeMessage = (message: Chat.Message, dialect: Protocol.Dialect): Fields => {
+const encodeMessage = (message: Chat.Message, options: Protocol.EncodeOptions): Fields => {
   switch (message.role) {
     case "system":
       return { role: "system", content: message.content }
     case "user":
       return { role: "user", content: encodeContent(message.content) }
     case "assistant":
-      return encodeAssistant(message, dialect)
+      return encodeAssistant(message, options)
     case "tool":
-      return encodeToolResult(message, dialect)
+      return encodeToolResult(message, options.dialect)
     default:
       throw new TypeError("a message has a role that there is not")
   }
@@ -80,23 +85,26 @@ const imageUrl = (source: Chat.ImagePart["source"]): string =>
   "url" in source ? source.url : `data:${source.mediaType};base64,${source.base64}`
 
 /** `content` is always there, because DeepSeek demands it; an empty `reasoning_content` counts, an absent one is a 400. */
-const encodeAssistant = (message: Chat.AssistantMessage, dialect: Protocol.Dialect): Fields => {
+const encodeAssistant = (message: Chat.AssistantMessage, { dialect, model }: Protocol.EncodeOptions): Fields => {
   const calls = message.toolCalls ?? []
+  const withExtra = dialect.replaysExtraContent ?? /gemini/i.test(model)
   const reasons = dialect.replaysReasoning === true && (message.reasoning !== undefined || calls.length > 0)
   return Json.defined({
     role: "assistant",
     content: message.text,
     reasoning_content: reasons ? (message.reasoning ?? "") : undefined,
     reasoning_details: message.replay?.protocol === id ? message.replay.content : undefined,
-    tool_calls: calls.length === 0 ? undefined : calls.map(encodeToolCall)
+    tool_calls: calls.length === 0 ? undefined : calls.map((call) => encodeToolCall(call, withExtra))
   })
 }
 
-const encodeToolCall = (call: Chat.ToolCall): Fields => ({
-  id: call.id,
-  type: "function",
-  function: { name: call.name, arguments: JSON.stringify(call.input ?? {}) }
-})
+const encodeToolCall = (call: Chat.ToolCall, withExtra: boolean): Fields =>
+  Json.defined({
+    id: call.id,
+    type: "function",
+    function: { name: call.name, arguments: JSON.stringify(call.input ?? {}) },
+    extra_content: withExtra && call.replay?.protocol === id ? call.replay.content : undefined
+  })
 
 /** A tool's answer is text on this wire. */
 const encodeToolResult = (message: Chat.ToolMessage, dialect: Protocol.Dialect): Fields =>

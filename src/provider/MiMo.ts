@@ -48,7 +48,7 @@ export const { layer, layerConfig, make } = Provider.preset<Own>(({ region = "pa
   dialect: {
     maxTokens: "max_completion_tokens",
     reasoning: "thinking",
-    efforts: { minimal: "low", max: "high" },
+    efforts: { minimal: "low", xhigh: "high", max: "high" },
     output: "json",
     replaysReasoning: true,
     namesToolResults: true

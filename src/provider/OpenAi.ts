@@ -14,5 +14,5 @@ export const { layer, layerConfig, make } = Provider.preset<unknown>(() => ({
   variable: "OPENAI_API_KEY",
   scheme: Credential.bearer,
   keyRequired: true,
-  dialect: { maxTokens: "max_completion_tokens", efforts: { max: "high" } }
+  dialect: { maxTokens: "max_completion_tokens" }
 }))

@@ -49,7 +49,7 @@ const settings: ReadonlyArray<readonly [name: string, request: Partial<Chat.Requ
     { reasoning: { effort: "minimal" } },
     { thinking: { type: "adaptive" }, output_config: { effort: "low" } }
   ],
-  ...(["low", "medium", "high", "max"] as const).map(
+  ...(["low", "medium", "high", "xhigh", "max"] as const).map(
     (effort) =>
       [
         `reasoning, ${effort} effort`,
@@ -130,6 +130,35 @@ describe("settings", () => {
       })
     )
   }
+
+  it.effect("what is empty is left out: no stop sequences, a choice without tools, a system text of white space", () =>
+    Effect.gen(function* () {
+      for (const toolChoice of ["auto", "none", "required", { name: "weather" }] as const) {
+        for (const tools of [undefined, []]) {
+          const messages = [Chat.system(""), ...hi, Chat.system(" \n", { cache: "1h" })]
+          expect(yield* body("anthropic", { messages, stop: [], toolChoice, tools })).toEqual(always)
+        }
+      }
+    })
+  )
+
+  it.effect("a system text stays where another one is empty", () =>
+    Effect.gen(function* () {
+      const messages = [Chat.system(""), Chat.system("be brief"), ...hi]
+      expect(yield* body("anthropic", { messages })).toEqual({ ...always, system: [text("be brief")] })
+    })
+  )
+
+  it.effect("a choice among tools that stand in the extra fields is sent", () =>
+    Effect.gen(function* () {
+      const extra = { tools: [{ type: "web_search_20250305", name: "web_search" }] }
+      expect(yield* body("anthropic", { messages: hi, toolChoice: "required", extra })).toEqual({
+        ...always,
+        ...extra,
+        tool_choice: { type: "any" }
+      })
+    })
+  )
 
   it.effect("a stream is asked for, and its usage comes by itself", () =>
     Effect.gen(function* () {

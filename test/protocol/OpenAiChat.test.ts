@@ -122,10 +122,23 @@ const settings: ReadonlyArray<Row> = [
     }
   },
   {
+    name: "reasoning, very high effort",
+    request: { reasoning: { effort: "xhigh" } },
+    fields: {
+      openai: effort("xhigh"),
+      deepseek: thinking("enabled", effort("xhigh")),
+      mimo: thinking("enabled", effort("high")),
+      minimax: thinking("adaptive"),
+      groq: effort("xhigh"),
+      openrouter: { reasoning: { effort: "xhigh" } },
+      bare: {}
+    }
+  },
+  {
     name: "reasoning, the most effort",
     request: { reasoning: { effort: "max" } },
     fields: {
-      openai: effort("high"),
+      openai: effort("max"),
       deepseek: thinking("enabled", effort("max")),
       mimo: thinking("enabled", effort("high")),
       minimax: thinking("adaptive"),
@@ -234,6 +247,35 @@ describe("settings", () => {
   it.effect("an empty list of tools is left out: OpenAI answers it with a 400, Mistral with a 422", () =>
     Effect.gen(function* () {
       expect(yield* body("openai", { messages: hi, tools: [] })).toEqual(always("openai"))
+    })
+  )
+
+  it.effect("what is empty is left out: no stop sequences, a choice without tools, a system text of white space", () =>
+    Effect.gen(function* () {
+      for (const host of hosts) {
+        for (const toolChoice of ["auto", "none", "required", { name: "weather" }] as const) {
+          for (const tools of [undefined, []]) {
+            const messages = [Chat.system(""), ...hi, Chat.system(" \n")]
+            const sentBody = yield* body(host, { messages, stop: [], toolChoice, tools })
+            expect([host, sentBody]).toEqual([host, always(host)])
+          }
+        }
+      }
+    })
+  )
+
+  it.effect("a choice among tools that stand in the extra fields is sent", () =>
+    Effect.gen(function* () {
+      const extra = { tools: [{ type: "web_search" }] }
+      expect(yield* body("openai", { messages: hi, toolChoice: "required", extra })).toEqual({
+        ...always("openai"),
+        ...extra,
+        tool_choice: "required"
+      })
+      expect(yield* body("openai", { messages: hi, toolChoice: "required", extra: { tools: [] } })).toEqual({
+        ...always("openai"),
+        tools: []
+      })
     })
   )
 
@@ -606,6 +648,97 @@ const chunk = (delta: unknown, finish_reason: unknown = null, rest: object = {})
 
 const call = (index: number, id: string | null, name: string | null, args: string) => ({
   tool_calls: [{ index, id, type: "function", function: { name, arguments: args } }]
+})
+
+describe("Gemini's thought signatures", () => {
+  const extra_content = { google: { thought_signature: "c2ln" }, other: { kept: [1] } }
+  const signed = { ...call(0, "a", "f", "{}").tool_calls[0], extra_content }
+  const unsigned = { ...call(1, "b", "g", "{}").tool_calls[0] }
+  const { index: _, ...signedWhole } = signed
+
+  const answers: ReadonlyArray<readonly [name: string, events: () => ReadonlyArray<Chat.Event>]> = [
+    ["whole", () => read(answer({ content: "", tool_calls: [signed, unsigned] }, "tool_calls"))],
+    [
+      "streamed",
+      () => streamed([chunk({ tool_calls: [signed] }), chunk({ tool_calls: [unsigned] }, "tool_calls")]).events
+    ],
+    [
+      "streamed, the signature in a later piece",
+      () =>
+        streamed([
+          chunk(call(0, "a", "f", "{}")),
+          chunk({ tool_calls: [unsigned] }),
+          chunk({ tool_calls: [{ index: 0, extra_content: { google: extra_content.google } }] }),
+          chunk({ tool_calls: [{ index: 0, extra_content: { other: extra_content.other } }] }, "tool_calls")
+        ]).events
+    ]
+  ]
+
+  /** The calls of the assistant's turn that goes back for this answer. */
+  const callsSentBack = (
+    events: ReadonlyArray<Chat.Event>,
+    model: string,
+    dialect: Protocol.Dialect = {},
+    through = (messages: ReadonlyArray<Chat.Message>) => messages
+  ) => {
+    const reply = Chat.reply(events)
+    if (reply === undefined) throw new Error("the answer has no end")
+    const messages = through([Chat.user("hi"), reply.message, ...reply.toolCalls.map((one) => Chat.toolResult(one, 1))])
+    const encoded = OpenAiChat.encode({ messages }, { model, stream: false, dialect })
+    return Schema.decodeUnknownSync(Wire)(encoded).messages[1]?.["tool_calls"]
+  }
+
+  const wireUnsigned = { id: "b", type: "function", function: { name: "g", arguments: "{}" } }
+  const wireBare = { id: "a", type: "function", function: { name: "f", arguments: "{}" } }
+
+  for (const [name, events] of answers) {
+    it(`go back with their calls, and with no other: ${name}`, () => {
+      for (const model of ["gemini-3-pro-preview", "google/gemini-3.5-flash", "models/Gemini-4"]) {
+        expect(callsSentBack(events(), model)).toEqual([signedWhole, wireUnsigned])
+      }
+    })
+
+    it(`do not go to a model of another maker, where strict hosts answer them with a 400: ${name}`, () => {
+      for (const model of ["mistral-large", "gpt-5.6", "accounts/fireworks/models/glm-5"]) {
+        expect(callsSentBack(events(), model)).toEqual([wireBare, wireUnsigned])
+      }
+    })
+  }
+
+  const [[, events] = ["", () => []]] = answers
+
+  it("go or stay as the host's dialect says, whatever the model is called", () => {
+    expect(callsSentBack(events(), "fast", { replaysExtraContent: true })).toEqual([signedWhole, wireUnsigned])
+    expect(callsSentBack(events(), "gemini-3", { replaysExtraContent: false })).toEqual([wireBare, wireUnsigned])
+  })
+
+  it("outlive a history that is kept as JSON", () => {
+    const kept = (messages: ReadonlyArray<Chat.Message>) => JSON.parse(JSON.stringify(messages))
+    expect(callsSentBack(events(), "gemini-3", {}, kept)).toEqual([signedWhole, wireUnsigned])
+  })
+
+  it.effect("are dropped on Anthropic's wire, and still go back when the conversation returns", () =>
+    Effect.gen(function* () {
+      const reply = Chat.reply(events())
+      if (reply === undefined) return yield* Effect.dieMessage("the answer has no end")
+      const messages = [
+        Chat.user("hi"),
+        reply.message,
+        ...reply.toolCalls.map((one) => Chat.toolResult(one, 1)),
+        Chat.user("and?")
+      ]
+      expect(JSON.stringify(yield* body("anthropic", { messages }))).not.toMatch(/signature|extra/)
+      expect(JSON.stringify(yield* body("groq", { messages, model: "gemini-3" }))).toContain("c2ln")
+    })
+  )
+
+  for (const odd of [null, "x", 1, [], [1], true]) {
+    it(`of a kind that there is not are none: ${JSON.stringify(odd)}`, () => {
+      const one = { ...signed, extra_content: odd }
+      const events = read(answer({ content: "", tool_calls: [one] }, "tool_calls"))
+      expect(callsSentBack(events, "gemini-3")).toEqual([wireBare])
+    })
+  }
 })
 
 const tags = (events: ReadonlyArray<Chat.Event>) => events.map((event) => event._tag)
