@@ -107,12 +107,23 @@ export const TransientReason = Schema.Literal(
 )
 export type TransientReason = typeof TransientReason.Type
 
+/** A clock of the SDK's that ran out. */
+export const TransientClock = Schema.Literal(
+  /** No headers came. */
+  "headers",
+  /** No byte came. */
+  "idle",
+  /** Bytes came, but no output of the model. */
+  "stall"
+)
+export type TransientClock = typeof TransientClock.Type
+
 /** Trying again later can work. */
 export class Transient extends Schema.TaggedError<Transient>("knowngood/Transient")("Transient", {
   ...common,
   reason: TransientReason,
-  /** Which of our clocks ran out: no headers, no byte, or bytes but no output of the model. */
-  clock: Schema.optional(Schema.Literal("headers", "idle", "stall")),
+  /** Which of our clocks ran out, where one did. */
+  clock: Schema.optional(TransientClock),
   /** The wait that the server asked for. */
   retryAfter: Schema.optional(Schema.DurationFromMillis)
 }) {

@@ -21,26 +21,90 @@ const missing = (problem: ProviderError.KeyProblem, facts: Partial<Facts> = {}) 
   new ProviderError.AuthMissing({ ...once, attempts: 0, source, problem, ...facts })
 const rejected = (knownGood: boolean, facts: Partial<Facts> = {}) =>
   new ProviderError.AuthRejected({ ...once, status: 401, source, fingerprint, knownGood, ...facts })
-const transient = (reason: ProviderError.TransientReason, facts: Partial<Facts> = {}) =>
-  new ProviderError.Transient({ ...once, reason, ...facts })
+const transient = (
+  reason: ProviderError.TransientReason,
+  facts: Partial<Facts> & Partial<Pick<ProviderError.Transient, "clock">> = {}
+) => new ProviderError.Transient({ ...once, reason, ...facts })
+const unsendable = (problem: ProviderError.InvalidRequestProblem, facts: Partial<Facts> & { subject?: string } = {}) =>
+  new ProviderError.InvalidRequest({ ...once, attempts: 0, reason: "BadRequest", problem, ...facts })
+const badAnswer = (reason: ProviderError.InvalidResponseReason, facts: Partial<ProviderError.InvalidResponse> = {}) =>
+  new ProviderError.InvalidResponse({ ...once, reason, ...facts })
 
-/** Every tag and reason, each with these facts. */
+/** Node's words for a certificate that cannot be verified, one for each kind of words, and one of no kind. */
+const certificates = [
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "CERT_HAS_EXPIRED",
+  "CERT_NOT_YET_VALID",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+  "CERT_REVOKED",
+  "CERT_SIGNATURE_FAILURE"
+]
+
+/** What each reason of an `InvalidResponse` may know besides. */
+const about: { readonly [reason in ProviderError.InvalidResponseReason]: Partial<ProviderError.InvalidResponse> } = {
+  NotTheProtocol: { contentType: "text/html" },
+  Empty: { contentType: "text/html" },
+  Redirect: { location: "https://elsewhere.test/v1" },
+  TooLarge: {},
+  NotJson: {},
+  SchemaMismatch: { mismatch: "city: expected string, got 42" },
+  Truncated: {},
+  Refused: { refusal: "I cannot help with that." },
+  Filtered: {}
+}
+
+/** Every tag with each of its literals, each with these facts. */
 const all = (
   facts: Partial<Facts> = {}
 ): ReadonlyArray<readonly [name: string, error: ProviderError.ProviderError]> => [
   ...ProviderError.KeyProblem.literals.map((problem) => [`AuthMissing ${problem}`, missing(problem, facts)] as const),
-  ["AuthRejected, never accepted", rejected(false, facts)],
+  ["AuthRejected, not known good", rejected(false, facts)],
   ["AuthRejected, accepted before", rejected(true, facts)],
   ...ProviderError.TransientReason.literals.map((reason) => [`Transient ${reason}`, transient(reason, facts)] as const),
+  ["Transient TimedOut by headers", transient("TimedOut", { clock: "headers", ...facts })],
+  ["Transient StreamStalled by idle", transient("StreamStalled", { clock: "idle", ...facts })],
+  ["Transient StreamStalled by stall", transient("StreamStalled", { clock: "stall", ...facts })],
   ["QuotaExceeded", new ProviderError.QuotaExceeded({ ...once, ...facts })],
   ...ProviderError.InvalidRequestReason.literals.map(
     (reason) => [`InvalidRequest ${reason}`, new ProviderError.InvalidRequest({ ...once, reason, ...facts })] as const
   ),
-  [
-    "InvalidResponse",
-    new ProviderError.InvalidResponse({ ...once, reason: "NotTheProtocol", contentType: "text/html", ...facts })
-  ]
+  ...ProviderError.InvalidRequestProblem.literals.map(
+    (problem) => [`InvalidRequest ${problem}`, unsendable(problem, { subject: "the-subject", ...facts })] as const
+  ),
+  ...certificates.map(
+    (code) =>
+      [`InvalidRequest UntrustedCertificate ${code}`, unsendable("UntrustedCertificate", { code, ...facts })] as const
+  ),
+  ...ProviderError.InvalidResponseReason.literals.map(
+    (reason) => [`InvalidResponse ${reason}`, badAnswer(reason, { ...about[reason], ...facts })] as const
+  ),
+  ["InvalidResponse NotJson, a tool's", badAnswer("NotJson", { tool: "weather", ...facts })]
 ]
+
+/** The same without what only some of them know. */
+const bare = (): ReadonlyArray<readonly [name: string, error: ProviderError.ProviderError]> => [
+  ...ProviderError.InvalidRequestProblem.literals.map(
+    (problem) => [`InvalidRequest ${problem}, bare`, unsendable(problem)] as const
+  ),
+  ...ProviderError.InvalidResponseReason.literals.map(
+    (reason) => [`InvalidResponse ${reason}, bare`, badAnswer(reason)] as const
+  )
+]
+
+/** Everything that is said in a language, of every error, and of every retry. */
+const everything = (
+  catalog: Catalog
+): ReadonlyArray<readonly [name: string, error: ProviderError.ProviderError, said: Explain.Explanation]> =>
+  [
+    ...all(),
+    ...bare(),
+    ...all({ status: 418, attempts: 3, emitted: true, detail: "I'm a teapot." }),
+    ...all({ status: 0, attempts: 1 })
+  ].flatMap(([name, error]) => [
+    [name, error, Explain.explain(error, catalog)] as const,
+    [`a retry after ${name}`, error, Explain.retrying(notice(error), catalog)] as const
+  ])
 
 /** The first of two retries, in 625 ms. */
 const notice = (error: ProviderError.ProviderError): RetryNotice => ({
@@ -74,10 +138,24 @@ for (const [language, catalog] of catalogs) {
       }
     }
 
-    // A stream breaks off after a 200, and that number tells the reader nothing; who is not reached sends no status.
-    const silent = /StreamInterrupted|StreamStalled|Unreachable/
+    /**
+     * A stream breaks off after a 200, and what the model wrote came with one: that number tells the reader nothing. Who
+     * is not reached sends none, nor does one who is not asked.
+     */
+    const tells = (error: ProviderError.ProviderError): boolean => {
+      switch (error._tag) {
+        case "Transient":
+          return error.clock === undefined && !/Stream|Unreachable/.test(error.reason)
+        case "InvalidRequest":
+          return error.problem === undefined
+        case "InvalidResponse":
+          return /NotTheProtocol|Empty|Redirect/.test(error.reason)
+        default:
+          return true
+      }
+    }
 
-    for (const [name, error] of all({ status: 418 }).filter(([name]) => !silent.test(name))) {
+    for (const [name, error] of all({ status: 418, attempts: 1 }).filter(([, error]) => tells(error))) {
       it(`${name} names the status where there is one`, () => {
         expect(Explain.explain(error, catalog).detail).toContain("HTTP 418")
       })
@@ -90,9 +168,24 @@ for (const [language, catalog] of catalogs) {
       })
     }
 
-    it("no two tags or reasons have the same words", () => {
+    it("no two literals have the same words", () => {
       const words = all().map(([, error]) => wordsOf(Explain.explain(error, catalog)))
       expect(new Set(words).size).toBe(words.length)
+    })
+
+    it("a title has no full stop, and a detail and an action end in one", () => {
+      for (const [name, , { action, detail, title }] of everything(catalog)) {
+        expect([name, title]).toEqual([name, expect.not.stringMatching(/[.。!！:：,，;；]$/)])
+        for (const sentence of [detail, action])
+          expect([name, sentence]).toEqual([name, expect.stringMatching(/[.。]$/)])
+        expect([name, detail]).toEqual([name, expect.not.stringMatching(/\.\.|。。|\.”\.|\s\.|\s\s|\n/)])
+      }
+    })
+
+    it("no sentence says undefined, null, NaN or HTTP 0", () => {
+      for (const [name, , said] of everything(catalog)) {
+        expect([name, wordsOf(said)]).toEqual([name, expect.not.stringMatching(/undefined|null|NaN|\[object|HTTP 0/)])
+      }
     })
 
     it("the provider is named as it writes its name, and one that is not known by its id", () => {
@@ -104,6 +197,47 @@ for (const [language, catalog] of catalogs) {
       ] as const) {
         expect(detail(id)).toContain(name)
       }
+    })
+  })
+
+  describe(`${language}: what a server is said to have done`, () => {
+    /** A sentence of which the provider, or something that stands for it, is the subject. */
+    const claims =
+      language === "en"
+        ? /(?:^|[.;:,] |\b(?:and|but|because|so) )(?:MiMo|[Ii]t|[Tt]he (?:server|gateway|provider|host)) (?!API|key)\p{Ll}+/u
+        : /(?:^|[。，；：])(?:MiMo|服务端|服务商|网关|服务器|对方)(?! 的)/u
+
+    const unanswered = [
+      ...all({ status: undefined, attempts: 0, detail: "planted words" }),
+      ...all({ status: undefined, attempts: 1, detail: "planted words" }),
+      ...all({ status: 418, attempts: 0, detail: "planted words" })
+    ].map(([name, error]) => [name, ProviderError.withFacts(error, { detail: "planted words" })] as const)
+
+    for (const [name, error] of unanswered) {
+      it(`${name}, attempts ${error.attempts}, status ${error.status}: nothing, because none answered`, () => {
+        const { detail, title } = Explain.explain(error, catalog)
+        expect(detail).not.toContain("planted words")
+        expect(detail).not.toMatch(claims)
+        expect(title).not.toMatch(claims)
+        expect(detail).not.toMatch(/HTTP \d/)
+      })
+    }
+
+    it("the law above has teeth: of a server that answered, it finds the claims", () => {
+      for (const error of [transient("ServerError", { status: 500 }), rejected(true), rejected(false)]) {
+        expect(Explain.explain(error, catalog).detail).toMatch(claims)
+      }
+    })
+
+    it("its own words are given where it answered, in quotation marks, with one full stop", () => {
+      for (const [, error] of all({ status: 418, attempts: 1, detail: "I'm a teapot." })) {
+        expect(Explain.explain(error, catalog).detail).toMatch(/“I'm a teapot”[.。]$/)
+      }
+    })
+
+    it("what the model said instead of an answer is given as the model's", () => {
+      const said = Explain.explain(badAnswer("Refused", { status: 200, refusal: "I cannot help with that." }), catalog)
+      expect(said.detail).toContain("“I cannot help with that”")
     })
   })
 
@@ -119,7 +253,7 @@ for (const [language, catalog] of catalogs) {
       }
     }
 
-    for (const [name, error] of all({ attempts: 11 })) {
+    for (const [name, error] of all({ attempts: 11, status: 418 })) {
       it(`${name} after 11: the detail says so`, () => {
         expect(Explain.explain(error, catalog).detail).toMatch(/\b11 requests were made\.|共发送了 11 次请求。/)
       })
@@ -127,6 +261,14 @@ for (const [language, catalog] of catalogs) {
   })
 
   describe(`${language}: a key`, () => {
+    // With a memory across restarts a key can be known good before the first call; and one that was accepted in this
+    // very program is not known good any more when it was refused too often. No word may speak of "ever" or "since".
+    it("that is not known good is said to be just that: no word of when, ever, or since the program started", () => {
+      expect(wordsOf(Explain.explain(rejected(false), catalog))).not.toMatch(
+        /since|ever\b|before|start|yet|启动|从未|曾|以来|首次/i
+      )
+    })
+
     it("missing, never accepted, and accepted before are three different texts", () => {
       const errors = [missing("Absent", { status: 401, attempts: 1 }), rejected(false), rejected(true)]
       for (const part of ["title", "detail", "action"] as const) {
@@ -160,6 +302,11 @@ for (const [language, catalog] of catalogs) {
 
     it("that nothing was sent is said only where nothing was", () => {
       const nothing = /nothing was sent|没有发送任何请求/
+      for (const problem of ProviderError.InvalidRequestProblem.literals) {
+        if (problem !== "UntrustedCertificate") {
+          expect(Explain.explain(unsendable(problem), catalog).detail).toMatch(nothing)
+        }
+      }
       for (const problem of ProviderError.KeyProblem.literals) {
         expect(Explain.explain(missing(problem), catalog).detail).toMatch(nothing)
         expect(Explain.explain(missing(problem, { status: 401, attempts: 1 }), catalog).detail).not.toMatch(nothing)
@@ -196,6 +343,73 @@ for (const [language, catalog] of catalogs) {
       for (const [, error] of all()) expect(Object.keys(Explain.explain(error, catalog))).not.toContain("retryAfter")
     })
 
+    it("of an answer of the model's is never to check the base URL or a proxy", () => {
+      for (const reason of ["NotJson", "SchemaMismatch", "Truncated", "Refused", "Filtered"] as const) {
+        for (const facts of [
+          {},
+          about[reason],
+          { ...about[reason], tool: "weather", contentType: "application/json" }
+        ]) {
+          const said = wordsOf(Explain.explain(badAnswer(reason, { status: 200, ...facts }), catalog))
+          expect(said).not.toMatch(/URL|proxy|address|network|login|代理|地址|网络|登录/i)
+        }
+      }
+      expect(Explain.explain(badAnswer("NotTheProtocol"), catalog).action).toMatch(/base URL.*(proxy|代理)/)
+    })
+
+    it("of an answer that does not fit, where it does not", () => {
+      const error = badAnswer("SchemaMismatch", { mismatch: "city: expected string, got 42" })
+      expect(Explain.explain(error, catalog).detail).toContain("city: expected string, got 42")
+      expect(Explain.explain(badAnswer("NotJson", { tool: "weather" }), catalog).detail).toContain("weather")
+    })
+
+    it("of a redirect: where it pointed, and that the key would have gone along", () => {
+      const { detail } = Explain.explain(badAnswer("Redirect", { ...about.Redirect, status: 307 }), catalog)
+      expect(detail).toContain("https://elsewhere.test/v1")
+      expect(detail).toMatch(/key|密钥/)
+      expect(Explain.explain(badAnswer("Redirect", { status: 0 }), catalog).detail).toMatch(/key|密钥/)
+    })
+
+    it("of plain http names the option that allows it", () => {
+      expect(Explain.explain(unsendable("InsecureBaseUrl"), catalog).action).toContain("allowInsecure")
+    })
+
+    it("of a request that was not sent names the host, header or option", () => {
+      for (const problem of ["ForeignCredential", "BadHeader", "Unsupported"] as const) {
+        expect(wordsOf(Explain.explain(unsendable(problem, { subject: "the-subject" }), catalog))).toContain(
+          "the-subject"
+        )
+      }
+    })
+
+    it("of a certificate depends on why it cannot be verified; never is verification to be turned off", () => {
+      const words = [...certificates, undefined].map((code) =>
+        Explain.explain(unsendable("UntrustedCertificate", code === undefined ? {} : { code }), catalog)
+      )
+      expect(new Set(words.map(wordsOf)).size).toBe(words.length)
+      for (const said of words) {
+        expect(said.action).toMatch(/TLS/)
+        expect(wordsOf(said)).not.toMatch(
+          /NODE_TLS_REJECT|rejectUnauthorized|turn.*off|disable|skip|ignore|insecure|关闭|禁用|跳过|忽略/i
+        )
+      }
+    })
+
+    for (const code of [
+      "DEPTH_ZERO_SELF_SIGNED_CERT",
+      "SELF_SIGNED_CERT_IN_CHAIN",
+      "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+      "UNABLE_TO_GET_ISSUER_CERT",
+      "UNABLE_TO_GET_ISSUER_CERT_LOCALLY"
+    ]) {
+      it(`of a certificate with ${code}: NODE_EXTRA_CA_CERTS, and a proxy that inspects TLS`, () => {
+        const { action, detail } = Explain.explain(unsendable("UntrustedCertificate", { code }), catalog)
+        expect(action).toMatch(/NODE_EXTRA_CA_CERTS/)
+        expect(action).toMatch(/proxy|代理/)
+        expect(detail).toContain(code)
+      })
+    }
+
     it("a quota that is filled again has its time", () => {
       const resetsAt = DateTime.unsafeMake("2026-05-15T15:00:00Z")
       const { action } = Explain.explain(new ProviderError.QuotaExceeded({ ...once, resetsAt }), catalog)
@@ -211,10 +425,8 @@ for (const [language, catalog] of catalogs) {
 }
 
 describe("each language is itself", () => {
-  const facts = { attempts: 3, emitted: true, status: 418 }
   const explanations = (catalog: Catalog) => [
-    ...[...all(), ...all(facts)].map(([, error]) => Explain.explain(error, catalog)),
-    ...all(facts).map(([, error]) => Explain.retrying(notice(error), catalog)),
+    ...everything(catalog).map(([, , said]) => said),
     Explain.explain(
       new ProviderError.Transient({ ...once, reason: "RateLimited", retryAfter: Duration.hours(3) }),
       catalog
@@ -225,10 +437,27 @@ describe("each language is itself", () => {
     for (const explanation of explanations(en)) expect(wordsOf(explanation)).not.toMatch(/[\p{Script=Han}，。：（）]/u)
   })
 
-  it("zh has no English sentence", () => {
-    for (const explanation of explanations(zh)) {
-      expect(wordsOf(explanation)).not.toMatch(/[a-z]+ [a-z]+ [a-z]+/i)
-      expect(explanation.detail).toMatch(/\p{Script=Han}/u)
+  /** Names, and what stands between quotation marks, is in whatever language it is in. */
+  const names = new RegExp(
+    [
+      ...["MiMo", "API", "HTTP", "HTTPS", "TLS", "URL", "JSON", "CA", "PEM", "token", "Unicode", "BigInt"],
+      ...["base URL", "baseUrl", "allowInsecure", "true", "maxTokens", "headers", "model", "schema", "https", "http"],
+      ...["NODE_EXTRA_CA_CERTS", "the-subject", "text/html", source, fingerprint, ...certificates]
+    ]
+      .sort((a, b) => b.length - a.length)
+      .map((name) => `(?<![\\w-])${name}(?![\\w-])`)
+      .join("|"),
+    "g"
+  )
+
+  it("zh has no English but names, and what is quoted", () => {
+    for (const [name, , said] of everything(zh)) {
+      const rest = wordsOf(said)
+        .replace(/“[^”]*”/g, "")
+        .replace(/https?:[\w.:/]+/g, "")
+        .replace(names, "")
+      expect([name, rest]).toEqual([name, expect.not.stringMatching(/[a-z]/i)])
+      expect(said.detail).toMatch(/\p{Script=Han}/u)
     }
   })
 
@@ -238,22 +467,61 @@ describe("each language is itself", () => {
 })
 
 describe("a retry that is about to happen", () => {
-  it("says which, of how many, how soon and why", () => {
+  it("says which, of how many and how soon, and then why", () => {
     expect(Explain.retrying(notice(rejected(true)))).toEqual({
       title: "Retrying 1 of 2 in 0.6 s",
-      detail: "Retrying 1 of 2 in 0.6 s: the gateway refused the key (HTTP 401), though it worked before",
-      action: "Nothing to do; the call goes on by itself.",
+      detail: "The gateway refused the key (HTTP 401), though it has worked before.",
+      action: "Nothing to do: the call carries on by itself.",
       retryAfter: Duration.millis(625)
     })
-    expect(Explain.retrying(notice(rejected(true)), zh).detail).toMatch(/^0\.6 秒后重试，第 1 次，共 2 次.*HTTP 401/)
+    expect(Explain.retrying(notice(rejected(true)), zh)).toMatchObject({
+      title: "0.6 秒后重试，第 1 次，共 2 次",
+      detail: "网关拒绝了曾经可用的密钥（HTTP 401）。"
+    })
+  })
+
+  it("does not repeat its title in the detail", () => {
+    for (const catalog of [en, zh]) {
+      for (const [, error] of all({ status: 418 })) {
+        const { detail, title } = Explain.retrying(notice(error), catalog)
+        expect(detail).not.toContain(title)
+        expect(detail).not.toMatch(/Retrying|in 0\.6 s|秒后重试/)
+      }
+    }
   })
 
   it("names the reason of each error that passes", () => {
-    const details = ProviderError.TransientReason.literals.map(
-      (reason) => Explain.retrying(notice(transient(reason))).detail
-    )
-    expect(new Set(details).size).toBe(details.length)
-    expect(Explain.retrying(notice(transient("Overloaded", { status: 503 }))).detail).toContain("HTTP 503")
+    for (const catalog of [en, zh]) {
+      const details = ProviderError.TransientReason.literals.map(
+        (reason) => Explain.retrying(notice(transient(reason)), catalog).detail
+      )
+      expect(new Set(details).size).toBe(details.length)
+      expect(Explain.retrying(notice(transient("Overloaded", { status: 503 })), catalog).detail).toContain("HTTP 503")
+    }
+  })
+
+  it("does not say of a key that is not known good that it worked before", () => {
+    expect(Explain.retrying(notice(rejected(false))).detail).not.toMatch(/before/)
+    expect(Explain.retrying(notice(rejected(false)), zh).detail).not.toMatch(/曾/)
+  })
+
+  it("counts down: what is said and given is the time that remains", () => {
+    const about = notice(transient("Overloaded"))
+    const at = (remaining: Duration.DurationInput) =>
+      Explain.retrying({ ...about, delay: Duration.seconds(9) }, en, remaining)
+    expect(
+      [9000, "5 seconds", 400, 40, 0, -5].map((remaining) => at(remaining as Duration.DurationInput).title)
+    ).toEqual([
+      "Retrying 1 of 2 in 9 s",
+      "Retrying 1 of 2 in 5 s",
+      "Retrying 1 of 2 in 0.4 s",
+      "Retrying 1 of 2 now",
+      "Retrying 1 of 2 now",
+      "Retrying 1 of 2 now"
+    ])
+    expect(at("5 seconds").retryAfter).toEqual(Duration.seconds(5))
+    expect(at(0).retryAfter).toEqual(Duration.zero)
+    expect(Explain.retrying(about, zh, 0).title).toBe("正在重试，第 1 次，共 2 次")
   })
 
   it("leaves the number away that a policy does not say", () => {
@@ -263,7 +531,7 @@ describe("a retry that is about to happen", () => {
   })
 
   for (const [delay, expected] of [
-    ["1 milli", "0 s"],
+    ["50 millis", "0.1 s"],
     ["1500 millis", "1.5 s"],
     ["2 seconds", "2 s"],
     ["9960 millis", "10 s"],
@@ -297,6 +565,21 @@ describe("a catalog", () => {
     const third: Catalog = { ...en, AuthMissing: problems }
     // @ts-expect-error there is no such reason
     const fourth: Catalog = { ...en, Transient: { ...en.Transient, Bored: en.Transient.Overloaded } }
-    expect([first, second, third, fourth]).toHaveLength(4)
+    const { Redirect: _redirect, ...answers } = en.InvalidResponse
+    const { BadHeader: _header, ...unsent } = en.problem
+    const { idle: _idle, ...clocks } = en.clock
+    const { SelfSigned: _selfSigned, ...certificates } = en.certificate
+    const { Conflict: _conflict, ...because } = en.because
+    // @ts-expect-error a reason is missing
+    const fifth: Catalog = { ...en, InvalidResponse: answers }
+    // @ts-expect-error a problem is missing
+    const sixth: Catalog = { ...en, problem: unsent }
+    // @ts-expect-error a clock is missing
+    const seventh: Catalog = { ...en, clock: clocks }
+    // @ts-expect-error a certificate is missing
+    const eighth: Catalog = { ...en, certificate: certificates }
+    // @ts-expect-error a reason to retry is missing
+    const ninth: Catalog = { ...en, because }
+    expect([first, second, third, fourth, fifth, sixth, seventh, eighth, ninth]).toHaveLength(9)
   })
 })

@@ -110,10 +110,10 @@ describe.concurrent("npm run demo", () => {
     finished(result)
     const lines = linesOf(result)
     expect(lines).toEqual(
-      steps(/^Retrying 1 of 2 in 0\.[5-7] s: the gateway refused the key \(HTTP 401\)/, {
-        neverGood: /^MiMo refused the key from MIMO_API_KEY \(HTTP 401\).*not been accepted/,
-        noKey: /^There is no key for MiMo, so nothing was sent\. Set MIMO_API_KEY/,
-        authBudget: /It has accepted this key .* 3 requests were made/,
+      steps(/^Retrying 1 of 2 in 0\.[5-7] s\. The gateway refused the key \(HTTP 401\)/, {
+        neverGood: /^MiMo refused the key from MIMO_API_KEY \(HTTP 401\).*not known to work/,
+        noKey: /^There is no API key for MiMo, so nothing was sent\. Set MIMO_API_KEY to your MiMo API key\./,
+        authBudget: /has been accepted before.* 3 requests were made/,
         transientBudget: /HTTP 503.* 11 requests were made/
       })
     )
@@ -127,8 +127,8 @@ describe.concurrent("npm run demo", () => {
     finished(result)
     expect(linesOf(result)).toEqual(
       steps(/^0\.[5-7] 秒后重试，第 1 次，共 2 次.*网关拒绝了曾经可用的密钥/, {
-        neverGood: /^MiMo 拒绝了来自 MIMO_API_KEY 的密钥（HTTP 401）.*从未被接受过/,
-        noKey: /^没有找到 MiMo 的密钥.*请将 MIMO_API_KEY 设为/,
+        neverGood: /^MiMo 拒绝了来自 MIMO_API_KEY 的密钥（HTTP 401）.*目前无法确认该密钥.*可用/,
+        noKey: /^没有找到 MiMo 的 API 密钥.*请将 MIMO_API_KEY 设为/,
         authBudget: /此前被接受过.*3 次请求/,
         transientBudget: /HTTP 503.*11 次请求/
       })
@@ -142,7 +142,7 @@ describe.concurrent("npm run demo", () => {
     for (const { title } of Object.values(words.en.steps)) expect(result.stdout).toContain(title)
     const unwrapped = result.stdout.replace(/\n {11}/g, " ")
     for (const { answer } of words.en.talk.slice(0, 2)) expect(unwrapped).toContain(answer)
-    expect(unwrapped).toMatch(/Retrying 1 of 2 in 0\.[5-7] s: the gateway refused the key \(HTTP 401\)/)
+    expect(unwrapped).toMatch(/Retrying 1 of 2 in 0\.[5-7] s\. The gateway refused the key \(HTTP 401\)/)
     expect(result.stdout).toContain("7 of 7 steps went as they should.")
   })
 })
@@ -329,7 +329,7 @@ describe.concurrent("npm run demo, briefly", () => {
     const result = await run(["--provider", "mimo"])
     expect(result).toMatchObject({ code: 1, stderr: "" })
     expect(result.stdout).toContain("No API key")
-    expect(result.stdout).toContain("Set MIMO_API_KEY to a key of MiMo.")
+    expect(result.stdout).toContain("Set MIMO_API_KEY to your MiMo API key.")
     expect(result.stdout).toContain("Nothing was sent.")
   })
 
@@ -344,7 +344,7 @@ describe.concurrent("npm run demo, briefly", () => {
         requests: 0,
         outcome: "failed",
         tag: "AuthMissing",
-        message: expect.stringMatching(/^MIMO_API_KEY 中的密钥含有.*请重新复制 MiMo 的密钥/)
+        message: expect.stringMatching(/^MIMO_API_KEY 中的密钥含有.*请将您的 MiMo API 密钥重新复制到/)
       }
     ])
     expectNoKey(result, plantedKey)

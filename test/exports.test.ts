@@ -58,6 +58,7 @@ const knowngood: { readonly [namespace: string]: ReadonlyArray<string> } = {
     "KeyProblem",
     "QuotaExceeded",
     "Transient",
+    "TransientClock",
     "TransientReason",
     "isProviderError",
     "nothingSent",

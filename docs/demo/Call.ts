@@ -24,10 +24,10 @@ export const show = <R>(
     let message: string | undefined
 
     const onRetry = (notice: RetryObserver.RetryNotice) => {
-      const { detail } = Explain.retrying(notice, words.catalog)
+      const { detail, title } = Explain.retrying(notice, words.catalog)
       retries += 1
-      message = detail
-      return page.moment(detail, "yellow")
+      message = words.retry(title, detail)
+      return page.moment(message, "yellow")
     }
 
     const onError = (error: ProviderError.ProviderError) =>

@@ -18,6 +18,8 @@ export interface Words {
   readonly end: (passed: number, steps: number) => string
   readonly live: (provider: string, model: string) => string
   readonly thinking: string
+  /** A retry in one line: which it is, and why. */
+  readonly retry: (title: string, why: string) => string
   readonly used: (requests: number) => string
   readonly noServer: string
   readonly seconds: (elapsed: number) => string
@@ -93,6 +95,7 @@ const en: Words = {
   end: (passed, steps) => `${passed} of ${steps} steps went as they should.`,
   live: (provider, model) => `${provider}, model ${model}. This is the real service.`,
   thinking: "(thinking)",
+  retry: (title, why) => `${title}. ${why}`,
   used: (requests) => (requests === 0 ? "Nothing was sent." : `${enRequests(requests)}.`),
   noServer: "The demo's gateway could not be started on 127.0.0.1.",
   seconds: (elapsed) => `${elapsed.toFixed(1)} s`,
@@ -192,6 +195,7 @@ const zh: Words = {
   end: (passed, steps) => `共 ${steps} 步，其中 ${passed} 步符合预期。`,
   live: (provider, model) => `${provider}，模型 ${model}。这是真实的服务。`,
   thinking: "（思考中）",
+  retry: (title, why) => `${title}。${why}`,
   used: (requests) => (requests === 0 ? "没有发送请求。" : `共 ${requests} 次请求。`),
   noServer: "无法在 127.0.0.1 上启动演示用的网关。",
   seconds: (elapsed) => `${elapsed.toFixed(1)} 秒`,

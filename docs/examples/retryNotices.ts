@@ -2,9 +2,12 @@ import { Effect, Layer } from "effect"
 import { Explain, type Provider, RetryObserver } from "knowngood"
 import { zh } from "knowngood/explain/zh"
 
-/** Writes "Retrying 1 of 2 in 0.6 s: the gateway refused the key …" before each wait. */
+/** Logs "Retrying 1 of 2 in 0.6 s" before each wait, and why. */
 export const notices = Layer.succeed(RetryObserver.RetryObserver, {
-  onRetry: (notice) => Effect.logInfo(Explain.retrying(notice).detail)
+  onRetry: (notice) => {
+    const { detail, title } = Explain.retrying(notice)
+    return Effect.logInfo(title, detail)
+  }
 })
 
 /** The same, and every failure, in Chinese. */
@@ -12,6 +15,6 @@ export const inChinese = <A, R>(self: Effect.Effect<A, Provider.Error, R>) =>
   self.pipe(
     Effect.tapError((error) => Effect.logError(Explain.explain(error, zh).detail)),
     Effect.provideService(RetryObserver.RetryObserver, {
-      onRetry: (notice) => Effect.logInfo(Explain.retrying(notice, zh).detail)
+      onRetry: (notice) => Effect.logInfo(Explain.retrying(notice, zh).title)
     })
   )

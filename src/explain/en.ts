@@ -1,7 +1,10 @@
 /** English. */
 import type { Catalog } from "./Catalog.js"
 
-const http = (status: number | undefined): string => (status === undefined ? "" : ` (HTTP ${status})`)
+/** A browser shows a redirect as status 0. */
+const http = (status: number | undefined): string => (status ? ` (HTTP ${status})` : "")
+
+const also = (code: string | undefined): string => (code === undefined ? "" : ` (${code})`)
 
 const time = (seconds: number): string =>
   seconds < 10
@@ -12,167 +15,320 @@ const time = (seconds: number): string =>
         ? `${Math.round(seconds / 60)} minutes`
         : `${Math.round(seconds / 3600)} hours`
 
+/** Somebody's words. Their last full stop gives way to that of the sentence around them. */
+const quoted = (words: string): string => `“${words.trim().replace(/\.$/, "")}”`
+
+const or = new Intl.ListFormat("en", { type: "disjunction" })
+
 const retryLater = "Try again in a moment."
+const changeRequest = "Change the request."
+
+/** What helps against an issuer that is not known here, and against none of the other faults. */
+const trustIssuer =
+  "If a proxy that inspects TLS sits in between, or the host uses a private CA, save that CA's certificate as a PEM file and point NODE_EXTRA_CA_CERTS at it."
+
+const untrusted = (what: string, code: string | undefined): string =>
+  `${what}${also(code)}, so the request was not sent.`
 
 export const en: Catalog = {
   AuthMissing: {
     Absent: ({ source }, provider) => ({
       title: "No API key",
-      detail: `There is no key for ${provider}, so nothing was sent.`,
-      action: `Set ${source} to a key of ${provider}.`
+      detail: `There is no API key for ${provider}, so nothing was sent.`,
+      action: `Set ${source} to your ${provider} API key.`
     }),
     Blank: ({ source }, provider) => ({
       title: "The API key is empty",
-      detail: `${source} is set, but holds nothing but white space, so nothing was sent.`,
-      action: `Set ${source} to a key of ${provider}.`
+      detail: `${source} is set, but contains only white space, so nothing was sent.`,
+      action: `Set ${source} to your ${provider} API key.`
     }),
     Unsendable: ({ source }, provider) => ({
       title: "The API key cannot be sent",
-      detail: `The key in ${source} has a character that no HTTP header can carry, such as a line break or an ellipsis, so nothing was sent.`,
-      action: `Copy the key of ${provider} into ${source} once more.`
+      detail: `The key in ${source} contains a character that an HTTP header cannot carry, such as a line break or an ellipsis, so nothing was sent.`,
+      action: `Copy your ${provider} API key into ${source} again.`
     }),
     Unreadable: ({ source }) => ({
       title: "The API key could not be read",
       detail: `Reading the key from ${source} failed, so nothing was sent.`,
-      action: `Check where the key of ${source} comes from.`
+      action: `Check that ${source} is available to this program.`
     }),
     Asked: ({ source, status }, provider) => ({
-      title: "An API key is needed",
+      title: "An API key is required",
       detail: `${provider} refused a request without a key${http(status)}.`,
-      action: `Set ${source} to a key of ${provider}.`
+      action: `Set ${source} to your ${provider} API key.`
     })
   },
   AuthRejected: {
-    neverAccepted: ({ fingerprint, source, status }, provider) => ({
+    notKnownGood: ({ fingerprint, source, status }, provider) => ({
       title: "API key refused",
-      detail: `${provider} refused the key from ${source}${http(status)}. This key (fingerprint ${fingerprint}) has not been accepted since the program started.`,
-      action: `Check ${source}: the whole key, of this provider, for this address or region.`
+      detail: `${refused(source, status, provider)} This key (fingerprint ${fingerprint}) is not known to work.`,
+      action: `Check that ${source} holds the complete key, and that it was issued by ${provider} for this address or region.`
     }),
-    acceptedBefore: ({ fingerprint, source, status }, provider) => ({
-      title: "Key refused, though it worked before",
-      detail: `${provider} refused the key from ${source}${http(status)}. It has accepted this key (fingerprint ${fingerprint}) before, so the refusal is probably the gateway's, for load or quota.`,
-      action: `Try again in a minute. If it goes on, look at the account's quota, then at ${source}.`
+    knownGood: ({ fingerprint, source, status }, provider) => ({
+      title: "A working API key was refused",
+      detail: `${refused(source, status, provider)} This key (fingerprint ${fingerprint}) has been accepted before, so the likely cause is load or a quota at the gateway, not the key.`,
+      action: `Try again in a minute. If it keeps happening, check the account's quota first, then ${source}.`
     })
   },
   Transient: {
     RateLimited: ({ status }, provider) => ({
       title: "Too many requests",
-      detail: `${provider} is limiting the rate of requests${http(status)}.`,
+      detail: status
+        ? `${provider} is limiting the rate of requests${http(status)}.`
+        : `Requests to ${provider} are being limited.`,
       action: retryLater
     }),
     Overloaded: ({ status }, provider) => ({
       title: "Provider overloaded",
-      detail: `${provider} has no capacity at the moment${http(status)}.`,
+      detail: status ? `${provider} is overloaded${http(status)}.` : `There is no capacity at ${provider} right now.`,
       action: retryLater
     }),
     ServerError: ({ status }, provider) => ({
       title: "Provider error",
-      detail: `${provider} reported an error of its own${http(status)}.`,
+      detail: status ? `${provider} reported an internal error${http(status)}.` : `Something failed at ${provider}.`,
       action: retryLater
     }),
     Conflict: ({ status }, provider) => ({
-      title: "Request in conflict",
-      detail: `${provider} could not take the request at this moment${http(status)}.`,
+      title: "Request conflict",
+      detail: `The request to ${provider} conflicted with another one, or came too early${http(status)}.`,
       action: retryLater
     }),
     TimedOut: ({ status }, provider) => ({
-      title: "No answer in time",
-      detail: `${provider} did not answer in time${http(status)}.`,
+      title: "Timed out",
+      detail: status ? `${provider} reported a timeout${http(status)}.` : `The request to ${provider} timed out.`,
       action: retryLater
     }),
     Unreachable: ({ code }, provider) => ({
       title: "No connection",
-      detail: `${provider} could not be reached${code === undefined ? "" : ` (${code})`}.`,
-      action: "Check the network, a proxy and the base URL, then try again."
+      detail: `A connection to ${provider} could not be made${also(code)}.`,
+      action: "Check the network, any proxy and the base URL, then try again."
     }),
     StreamInterrupted: (_, provider) => ({
       title: "The answer was cut off",
-      detail: `The connection to ${provider} ended before the answer did.`,
+      detail: `The connection to ${provider} closed before the answer was complete.`,
       action: "Try again."
     }),
     StreamStalled: (_, provider) => ({
-      title: "The answer stopped coming",
-      detail: `${provider} kept the connection open, but sent nothing more of the answer.`,
+      title: "The answer stopped arriving",
+      detail: `The connection to ${provider} stayed open, but the rest of the answer did not arrive.`,
+      action: "Try again."
+    })
+  },
+  clock: {
+    headers: (_, provider) => ({
+      title: "No response in time",
+      detail: `The wait for a response from ${provider} took too long and was given up.`,
+      action: retryLater
+    }),
+    idle: (_, provider) => ({
+      title: "The answer stopped arriving",
+      detail: `The connection to ${provider} stayed open, but no data arrived for too long.`,
+      action: "Try again."
+    }),
+    stall: (_, provider) => ({
+      title: "The answer stopped arriving",
+      detail: `The connection to ${provider} was kept alive, but no output of the model arrived for too long.`,
       action: "Try again."
     })
   },
   QuotaExceeded: ({ resetsAt, status }, provider) => ({
     title: "Quota used up",
-    detail: `The balance or the plan's allotment at ${provider} is used up${http(status)}. The key is not the problem.`,
+    detail: `The account balance or plan quota at ${provider} is used up${http(status)}. The key is not the problem.`,
     action:
       resetsAt === undefined
-        ? "Top up the balance, or wait until the plan's allotment is renewed."
-        : `Wait until ${resetsAt.toJSON()}, or change the plan.`
+        ? "Top up the account, or wait until the plan's quota renews."
+        : `Wait until ${resetsAt.toJSON()}, or upgrade the plan.`
   }),
   InvalidRequest: {
     ContextOverflow: ({ status }, provider) => ({
       title: "The conversation is too long",
-      detail: `The request has more tokens than the model of ${provider} takes${http(status)}.`,
+      detail: `The request has more tokens than this model of ${provider} accepts${http(status)}.`,
       action: "Shorten the conversation, or use a model with a larger context window."
     }),
     ModelNotFound: ({ status }, provider) => ({
       title: "Unknown model",
-      detail: `${provider} does not offer this model here${http(status)}.`,
+      detail: `This model is not available from ${provider} at this address${http(status)}.`,
       action: "Choose one of the models that the provider lists."
     }),
     ContentFiltered: ({ status }, provider) => ({
-      title: "Refused by the content filter",
-      detail: `${provider} will not process this content${http(status)}.`,
-      action: "Change the request."
+      title: "Blocked by a content filter",
+      detail: status ? `${provider} will not process this content${http(status)}.` : "A filter blocked this content.",
+      action: changeRequest
     }),
     TooLarge: ({ status }, provider) => ({
-      title: "The request is too large",
-      detail: `The request is larger than ${provider} takes${http(status)}.`,
-      action: "Send less: a shorter conversation, fewer or smaller pictures."
+      title: "Request too large",
+      detail: `The request is larger than ${provider} accepts${http(status)}.`,
+      action: "Send less: a shorter conversation, or fewer or smaller images."
     }),
     NotOffered: ({ status }, provider) => ({
-      title: "Not offered",
-      detail: `${provider} does not offer this at this address${http(status)}.`,
-      action: "Check the base URL, and whether the provider has this function."
+      title: "Not available here",
+      detail: status
+        ? `${provider} does not offer this at this address${http(status)}.`
+        : "This is not available at this address.",
+      action: "Check the base URL, and whether the provider offers this feature."
     }),
     BadRequest: ({ status }, provider) => ({
       title: "Invalid request",
-      detail:
-        status === undefined
-          ? `The request to ${provider} could not be sent as it is.`
-          : `${provider} could not accept the request as it is${http(status)}.`,
-      action: "Change the request. Sending the same again will not work."
+      detail: status
+        ? `${provider} did not accept the request${http(status)}.`
+        : `The request to ${provider} could not be sent as it is.`,
+      action: "Change the request. Sent again unchanged, it will fail the same way."
     })
   },
-  InvalidResponse: ({ contentType, status }, provider) => ({
-    title: "Unintelligible answer",
-    detail: `What came back is not an answer of ${provider}${http(status)}${contentType === undefined ? "" : `; its type is ${contentType}`}.`,
-    action: "Check the base URL, and whether a proxy or a login page stands in between."
-  }),
-  keyForOtherHost: (hosts) => `By its look, the key belongs to ${hosts.join(", ")}.`,
+  problem: {
+    NoModel: (_, provider) => ({
+      title: "No model named",
+      detail: `Neither the request nor the options for ${provider} name a model, so nothing was sent.`,
+      action: "Set model in the request or in the options."
+    }),
+    BadBaseUrl: (_, provider) => ({
+      title: "Invalid base URL",
+      detail: `The base URL for ${provider} is not an absolute http or https address, or has a user name in it, so nothing was sent.`,
+      action: "Set baseUrl to a complete address such as https://api.example.com/v1."
+    }),
+    InsecureBaseUrl: (_, provider) => ({
+      title: "Insecure base URL",
+      detail: `The base URL for ${provider} is plain http to another machine, where anyone along the way could read the key, so nothing was sent.`,
+      action: "Use https. If you trust the network in between, set allowInsecure to true."
+    }),
+    ForeignCredential: ({ subject }) => ({
+      title: "The credential belongs to another host",
+      detail: `The shared credential belongs to ${subject ?? "another host"}, not to the host of this base URL, so nothing was sent.`,
+      action: "Make a separate credential for each host."
+    }),
+    BadHeader: ({ subject }) => ({
+      title: "Invalid header",
+      detail: `${subject === undefined ? "A header" : `The header ${quoted(subject)}`} has characters in its name or value that HTTP does not allow, so nothing was sent.`,
+      action: "Correct it in the headers option."
+    }),
+    Unencodable: (_, provider) => ({
+      title: "The request cannot be encoded",
+      detail: `The request for ${provider} cannot be written as JSON, so nothing was sent.`,
+      action: "Look for a circular reference, a BigInt, or a message that is not one."
+    }),
+    Unsupported: ({ subject }, provider) => ({
+      title: "Unsupported option",
+      detail: `${subject === undefined ? "One of the options" : `The option ${quoted(subject)}`} is not supported by this model or API version of ${provider}, so nothing was sent.`,
+      action: "Leave the option out, or choose another model or API version."
+    })
+  },
+  certificate: {
+    SelfSigned: ({ code }, provider) => ({
+      title: "Untrusted certificate",
+      detail: untrusted(`The certificate at the address of ${provider} is self-signed`, code),
+      action: `Check the base URL. ${trustIssuer}`
+    }),
+    UnknownIssuer: ({ code }, provider) => ({
+      title: "Untrusted certificate",
+      detail: untrusted(
+        `The certificate at the address of ${provider} was issued by an authority that this machine does not know`,
+        code
+      ),
+      action: trustIssuer
+    }),
+    Expired: ({ code }, provider) => ({
+      title: "Expired certificate",
+      detail: untrusted(`The certificate at the address of ${provider} has expired`, code),
+      action:
+        "Check this machine's clock. If it is right, whoever runs the host, or a proxy that inspects TLS in between, has to renew the certificate."
+    }),
+    NotYetValid: ({ code }, provider) => ({
+      title: "Certificate not yet valid",
+      detail: untrusted(`The certificate at the address of ${provider} is not valid yet`, code),
+      action:
+        "Check this machine's clock. If it is right, the certificate has to be replaced by whoever runs the host, or a proxy that inspects TLS in between."
+    }),
+    WrongHost: ({ code }, provider) => ({
+      title: "Certificate for another host",
+      detail: untrusted(`The certificate at the address of ${provider} was issued for another host name`, code),
+      action: "Check the base URL, and whether a login page or a proxy that inspects TLS is answering instead."
+    }),
+    Revoked: ({ code }, provider) => ({
+      title: "Revoked certificate",
+      detail: untrusted(`The certificate at the address of ${provider} has been revoked`, code),
+      action:
+        "Check the base URL. If it is right, whoever runs the host, or a proxy that inspects TLS in between, has to replace the certificate."
+    }),
+    Other: ({ code }, provider) => ({
+      title: "Untrusted certificate",
+      detail: untrusted(`The certificate at the address of ${provider} could not be verified`, code),
+      action: `Check the base URL and this machine's clock. ${trustIssuer}`
+    })
+  },
+  InvalidResponse: {
+    NotTheProtocol: ({ contentType, status }, provider) => ({
+      title: "Unexpected response",
+      detail: `The response${http(status)} is not what the ${provider} API returns${contentType === undefined ? "" : `; its content type is ${contentType}`}.`,
+      action: "Check the base URL, and whether a proxy or a login page is answering instead."
+    }),
+    Empty: ({ status }, provider) => ({
+      title: "Empty response",
+      detail: `The response from ${provider} was empty${http(status)}.`,
+      action: "Try again. If it keeps happening, check the base URL and any proxy in between."
+    }),
+    Redirect: ({ location, status }, provider) => ({
+      title: "Redirected",
+      detail: `The response from ${provider} was a redirect${location === undefined ? "" : ` to ${location}`}${http(status)}. Redirects are not followed, because the key would go along.`,
+      action:
+        location === undefined
+          ? "Check the base URL."
+          : "Check the base URL. If the new address is the right one, use that instead."
+    }),
+    TooLarge: (_, provider) => ({
+      title: "Response too large",
+      detail: `The response from ${provider} was larger than the limit, so the rest was not read.`,
+      action: "Ask for a shorter answer."
+    }),
+    NotJson: ({ tool }) => ({
+      title: "The answer is not JSON",
+      detail:
+        tool === undefined
+          ? "The model was asked for JSON, but wrote something else."
+          : `The model called the tool ${quoted(tool)} with arguments that are not valid JSON.`,
+      action: "Try again. If it keeps happening, describe the format in the prompt, or use another model."
+    }),
+    SchemaMismatch: ({ mismatch }) => ({
+      title: "The answer does not fit the schema",
+      detail: `The model answered in JSON, but not as the schema wants it${mismatch === undefined ? "" : `: ${quoted(mismatch)}`}.`,
+      action: "Try again. If it keeps happening, simplify the schema, or use another model."
+    }),
+    Truncated: () => ({
+      title: "The answer is incomplete",
+      detail: "The model reached its token limit before the JSON was complete.",
+      action: "Raise maxTokens, or ask for less."
+    }),
+    Refused: ({ refusal }) => ({
+      title: "The model declined",
+      detail: `The model declined to answer${refusal === undefined ? "" : `: ${quoted(refusal)}`}.`,
+      action: changeRequest
+    }),
+    Filtered: () => ({
+      title: "Stopped by a content filter",
+      detail: "A content filter stopped the answer before it was complete.",
+      action: changeRequest
+    })
+  },
+  keyForOtherHost: (hosts) => `The key looks like one for ${or.format(hosts)}.`,
   tried: (requests) => `${requests} requests were made.`,
-  said: (detail) => `It said: “${detail}”.`,
+  said: (detail) => `The server said: ${quoted(detail)}.`,
   brokeOff: "Part of the answer had already arrived, so the call was not repeated.",
   waitFor: (seconds) => `Try again in ${time(seconds)}.`,
   retrying: ({ attempt, budget }, seconds) =>
-    `Retrying ${attempt}${budget === undefined ? "" : ` of ${budget}`} in ${time(seconds)}`,
-  because: (error) => {
-    switch (error._tag) {
-      case "AuthRejected":
-        return `the gateway refused the key${http(error.status)}, though it worked before`
-      case "Transient":
-        return `${reasons[error.reason]}${http(error.status)}`
-      default:
-        return `the call failed${http(error.status)}`
-    }
+    `Retrying ${attempt}${budget === undefined ? "" : ` of ${budget}`} ${seconds < 0.05 ? "now" : `in ${time(seconds)}`}`,
+  because: {
+    knownGood: (status) => `The gateway refused the key${http(status)}, though it has worked before.`,
+    RateLimited: (status) => `Too many requests${http(status)}.`,
+    Overloaded: (status) => `The provider is overloaded${http(status)}.`,
+    ServerError: (status) => `The provider had an internal error${http(status)}.`,
+    Conflict: (status) => `The request conflicted with another one${http(status)}.`,
+    TimedOut: (status) => `No answer came in time${http(status)}.`,
+    Unreachable: () => "The connection could not be made.",
+    StreamInterrupted: () => "The connection closed before the answer began.",
+    StreamStalled: () => "The answer did not begin in time."
   },
   space: " ",
-  colon: ": ",
-  meanwhile: "Nothing to do; the call goes on by itself."
+  meanwhile: "Nothing to do: the call carries on by itself."
 }
 
-const reasons = {
-  RateLimited: "too many requests",
-  Overloaded: "the provider is overloaded",
-  ServerError: "the provider reported an error",
-  Conflict: "the request was in conflict",
-  TimedOut: "no answer came in time",
-  Unreachable: "the provider could not be reached",
-  StreamInterrupted: "the connection was cut before the answer began",
-  StreamStalled: "the answer did not begin in time"
-}
+const refused = (source: string, status: number | undefined, provider: string): string =>
+  status ? `${provider} refused the key from ${source}${http(status)}.` : `The key from ${source} was not accepted.`
