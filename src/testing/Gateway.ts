@@ -39,7 +39,7 @@ export interface Recorded {
 export interface Service {
   /** What was asked so far, oldest first. */
   readonly requests: Effect.Effect<ReadonlyArray<Recorded>>
-  /** The base address. */
+  /** The base address. `http://127.0.0.1:…` for a server that listens on every address. */
   readonly url: string
 }
 
@@ -69,11 +69,22 @@ export const serve = (script: Script): Layer.Layer<Gateway, HttpServerError.Serv
       const book = new Book(script)
       const gateway = Layer.effect(
         Gateway,
-        HttpServer.addressFormattedWith((url) => Effect.succeed({ requests: book.requests, url }))
+        HttpServer.addressWith((address) => Effect.succeed({ requests: book.requests, url: urlOf(address) }))
       )
       return Layer.merge(gateway, HttpServer.serve(appOf(book)))
     })
   )
+
+/**
+ * Where a client of this machine finds the server. One that listens everywhere is here, too; the SDK sends no key to
+ * 0.0.0.0, which is no address of this machine's. IPv6 goes in brackets, which the platform's own words leave out.
+ */
+const urlOf = (address: HttpServer.Address): string => {
+  if (address._tag === "UnixAddress") return HttpServer.formatAddress(address)
+  const { hostname, port } = address
+  const host = hostname === "0.0.0.0" || hostname === "::" ? "127.0.0.1" : hostname
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`
+}
 
 type Entry = { -readonly [key in keyof Recorded]: Recorded[key] }
 

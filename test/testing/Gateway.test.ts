@@ -1,5 +1,7 @@
 /** One script, the same answers: from the scripted layer, and over HTTP through each client. */
+import { createServer } from "node:http"
 import {
+  FetchHttpClient,
   HttpClient,
   type HttpClientError,
   HttpClientRequest,
@@ -8,7 +10,8 @@ import {
 } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Clock, Deferred, type Duration, Effect, Fiber, Layer, Option, Stream, TestClock } from "effect"
+import { Clock, Context, Deferred, type Duration, Effect, Fiber, Layer, Option, Stream, TestClock } from "effect"
+import * as BaseUrl from "../../src/BaseUrl.js"
 import * as Gateway from "../../src/testing/Gateway.js"
 import { clients, eventually, serve } from "../Loopback.js"
 
@@ -283,6 +286,37 @@ describe("the layer under the test clock", () => {
       expect((yield* Gateway.requests).map(({ at }) => at)).toEqual([1000, 1250])
     }).pipe(Effect.provide(Gateway.layer(() => Gateway.text(""))))
   )
+})
+
+describe("the address of serve", () => {
+  const at = (host: string | undefined) =>
+    Gateway.serve(() => Gateway.text("here")).pipe(
+      Layer.provide(
+        NodeHttpServer.layerServer(() => createServer(), host === undefined ? { port: 0 } : { port: 0, host })
+      )
+    )
+
+  for (const [host, url] of [
+    ["127.0.0.1", /^http:\/\/127\.0\.0\.1:\d+$/],
+    ["0.0.0.0", /^http:\/\/127\.0\.0\.1:\d+$/],
+    ["::", /^http:\/\/127\.0\.0\.1:\d+$/],
+    [undefined, /^http:\/\/127\.0\.0\.1:\d+$/],
+    ["::1", /^http:\/\/\[::1\]:\d+$/],
+    ["localhost", /^http:\/\/(127\.0\.0\.1|\[::1\]):\d+$/]
+  ] as const) {
+    it.live(`on ${host ?? "no host named"} is one that the SDK takes, and that answers`, (context) =>
+      Effect.gen(function* () {
+        const gateway = yield* Effect.either(Layer.build(at(host)))
+        // A machine without IPv6 has no such address.
+        if (gateway._tag === "Left") return context.skip()
+        const address = Context.get(gateway.right, Gateway.Gateway).url
+        expect(address).toMatch(url)
+        expect(BaseUrl.isExposed(new URL(address).origin)).toBe(false)
+        const client = yield* HttpClient.HttpClient
+        expect(yield* Effect.flatMap(client.get(address), ({ text }) => text)).toBe("here")
+      }).pipe(Effect.scoped, Effect.provide(FetchHttpClient.layer))
+    )
+  }
 })
 
 describe("serve on NodeHttpServer.layerTest", () => {
