@@ -58,7 +58,10 @@ export const make = (options: Options): Endpoint => {
     if (!Array.isArray(request.messages)) throw new TypeError("messages is not an array")
     const messages = History.repair(request.messages)
     const extra = { ...options.extra, ...request.extra }
-    return JSON.stringify(protocol.encode({ ...request, messages, extra }, { model, stream, dialect }))
+    const body = protocol.encode({ ...request, messages, extra }, { model, stream, dialect })
+    const unsupported = protocol.unsupported(body)
+    if (unsupported !== undefined) throw invalid(options.provider, "Unsupported", unsupported)
+    return JSON.stringify(body)
   }
 
   const built = (build: () => HttpClientRequest.HttpClientRequest): Built =>

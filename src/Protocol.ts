@@ -16,6 +16,11 @@ export interface Protocol {
   /** Headers that the wire demands. */
   readonly headers: { readonly [name: string]: string }
   readonly encode: (request: Chat.Request, options: EncodeOptions) => Body
+  /**
+   * The first thing in a body that the wire's version or the model is known to refuse, by the name that a request has
+   * for it. Such a body is not sent.
+   */
+  readonly unsupported: (body: Body) => string | undefined
   /** Decodes a streamed answer. One decoder per answer. */
   readonly decoder: (dialect: Dialect) => Decoder
   /** Decodes an answer that came whole. */

@@ -7,7 +7,7 @@ import * as Joiner from "../Joiner.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
 import * as ToolCalls from "../ToolCalls.js"
-import { encode, id } from "./AnthropicMessagesRequest.js"
+import { encode, id, unsupported } from "./AnthropicMessagesRequest.js"
 
 type Fields = { readonly [key: string]: unknown }
 
@@ -338,13 +338,27 @@ const decodeModel = (name: string, model: Fields): Protocol.Model => {
   }
 }
 
-export const AnthropicMessages: Protocol.Protocol = {
+// ---------------------------------------------------------------------------------------------------------------------
+// The protocol
+// ---------------------------------------------------------------------------------------------------------------------
+
+export interface Options {
+  /** What `anthropic-version` says, a date. Default 2023-06-01, which every host of this wire takes. */
+  readonly version?: string | undefined
+  /** Whether the host is Anthropic's own, so that the name of a model tells what it refuses. Default false. */
+  readonly ownHost?: boolean | undefined
+}
+
+export const make = ({ ownHost = false, version = "2023-06-01" }: Options = {}): Protocol.Protocol => ({
   id,
   path: "/v1/messages",
-  headers: { "anthropic-version": "2023-06-01" },
+  headers: { "anthropic-version": version },
   encode,
+  unsupported: (body) => unsupported(body, version, ownHost),
   decoder,
   decodeBody,
   modelsPath: "/v1/models?limit=1000",
   decodeModels
-}
+})
+
+export const AnthropicMessages: Protocol.Protocol = make()

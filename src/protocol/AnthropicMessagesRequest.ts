@@ -190,3 +190,46 @@ const encodeOutput = (request: Chat.Request): unknown => {
     format: schema === undefined ? undefined : { type: "json_schema", schema }
   })
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What is refused
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * The first thing in a body that Anthropic answers with a 400, by its name in a request. What a model refuses is asked
+ * at Anthropic's own host alone: somebody's proxy may drop or translate it.
+ */
+export const unsupported = (body: Protocol.Body, version: string, ownHost: boolean): string | undefined => {
+  const generation = ownHost ? generationOf(body["model"]) : undefined
+  const fixed = generation !== undefined && generation >= 407
+  for (const { field, name, takes } of sampling) {
+    const value = body[field]
+    if (value !== undefined && (hasNoSampling(version) || (fixed && !takes(value)))) return name
+  }
+  const thinking = Json.record(body["thinking"])?.["type"]
+  // A budget is refused from 4.7 on (adaptive thinking docs; handochan/aelix-ai issue 258).
+  if (fixed && thinking === "enabled") return "budgetTokens"
+  // An effort asks for adaptive thinking, which is refused before 4.6 (same docs; askalf/dario pull request 273).
+  if (generation !== undefined && generation < 406 && thinking === "adaptive") return "effort"
+  return undefined
+}
+
+/** Since 2026-10-21 a request that has one of them is a 400, even with its default (API versions page). */
+const hasNoSampling = (version: string): boolean => /^\d{4}-\d\d-\d\d$/.test(version) && version >= "2026-10-21"
+
+/** With the values that models from 4.7 on still take, "for backwards compatibility" (API reference). */
+const sampling: ReadonlyArray<{
+  readonly field: string
+  readonly name: string
+  readonly takes: (value: unknown) => boolean
+}> = [
+  { field: "temperature", name: "temperature", takes: (value) => value === 1 },
+  { field: "top_p", name: "topP", takes: (value) => typeof value === "number" && value >= 0.99 },
+  { field: "top_k", name: "top_k", takes: () => false }
+]
+
+/** 407 for `claude-opus-4-7`, 500 for `claude-sonnet-5`; `undefined` where the name does not tell. */
+const generationOf = (model: unknown): number | undefined => {
+  const [, major, minor = "0"] = /^claude-[a-z]+-(\d{1,2})(?:-(\d{1,2}))?(?!\d)/.exec(String(model)) ?? []
+  return major === undefined ? undefined : Number(major) * 100 + Number(minor)
+}

@@ -275,6 +275,7 @@ export const OpenAiChat: Protocol.Protocol = {
   path: "/chat/completions",
   headers: {},
   encode,
+  unsupported: () => undefined,
   decoder,
   decodeBody,
   modelsPath: "/models",

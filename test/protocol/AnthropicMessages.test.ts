@@ -1,10 +1,11 @@
 /** Anthropic's wire: the whole body of every feature, and answers that nobody recorded. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Effect, Either, Redacted, Schema, Stream } from "effect"
 import * as Fault from "../../src/Fault.js"
-import { Chat, Tool } from "../../src/index.js"
+import { Anthropic, Chat, Tool } from "../../src/index.js"
 import type * as Protocol from "../../src/Protocol.js"
 import { AnthropicMessages } from "../../src/protocol/AnthropicMessages.js"
+import * as Gateway from "../../src/testing/Gateway.js"
 import { body, sent } from "./Bodies.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -556,6 +557,138 @@ describe("the request line", () => {
       })
     )
   }
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Versions, and what they and the models refuse
+// ---------------------------------------------------------------------------------------------------------------------
+
+type Own = Parameters<typeof Anthropic.make>[0]
+
+/** What becomes of a request: the recorded one, or the error and nothing sent. */
+const outcome = (options: Own, request: Partial<Chat.Request>, stream = false) =>
+  Effect.gen(function* () {
+    const provider = yield* Anthropic.make({ apiKey: Redacted.make("key-of-the-test"), model: "m", ...options })
+    const whole = { messages: hi, ...request }
+    const result = yield* Effect.either(stream ? Stream.runDrain(provider.stream(whole)) : provider.complete(whole))
+    const [recorded] = yield* Gateway.requests
+    return { recorded, error: Either.isLeft(result) ? result.left : undefined }
+  }).pipe(Effect.provide(Gateway.layer([Gateway.status(400)])))
+
+const newest = "2026-10-21"
+
+describe("the version", () => {
+  for (const [version, header] of [
+    [undefined, "2023-06-01"],
+    ["2023-06-01", "2023-06-01"],
+    [newest, newest],
+    ["2027-05-01", "2027-05-01"]
+  ] as const) {
+    it.effect(`${version} is sent as ${header}`, () =>
+      Effect.gen(function* () {
+        const { recorded } = yield* outcome({ version, headers: { "anthropic-version": "1999-01-01" } }, {})
+        expect(recorded?.headers["anthropic-version"]).toBe(header)
+      })
+    )
+  }
+
+  it.effect("that a header cannot carry is named, and nothing is sent", () =>
+    Effect.gen(function* () {
+      const { error, recorded } = yield* outcome({ version: "2026\n" }, {})
+      expect([recorded, error]).toMatchObject([undefined, { problem: "BadHeader", subject: "anthropic-version" }])
+    })
+  )
+})
+
+describe("what the version or the model refuses is not sent", () => {
+  type Refused = readonly [options: Own, request: Partial<Chat.Request>, subject: string | undefined]
+  const at = "https://gateway.test/anthropic"
+  const rows: ReadonlyArray<Refused> = [
+    // The version: not even the default values.
+    [{ version: newest }, { temperature: 1 }, "temperature"],
+    [{ version: newest }, { temperature: 0 }, "temperature"],
+    [{ version: newest }, { topP: 0.999 }, "topP"],
+    [{ version: newest }, { extra: { top_k: 5 } }, "top_k"],
+    [{ version: newest }, { extra: { temperature: 0.5 } }, "temperature"],
+    [{ version: newest, extra: { top_p: 0.5 } }, {}, "topP"],
+    [{ version: newest, baseUrl: at }, { temperature: 1 }, "temperature"],
+    [{ version: "2027-05-01" }, { temperature: 1 }, "temperature"],
+    [{ version: newest }, { temperature: undefined, topP: undefined, extra: { top_k: undefined } }, undefined],
+    [{ version: newest }, { maxTokens: 5, stop: ["a"], reasoning: { effort: "xhigh" } }, undefined],
+    [{}, { temperature: 0, topP: 0.1, extra: { top_k: 5 } }, undefined],
+    // Models from 4.7 on: other values than the default, at the old version.
+    [{ model: "claude-opus-4-7" }, { temperature: 0.5 }, "temperature"],
+    [{ model: "claude-opus-4-7" }, { temperature: 1 }, undefined],
+    [{ model: "claude-opus-4-7" }, { topP: 0.5 }, "topP"],
+    [{ model: "claude-opus-4-7" }, { topP: 0.99 }, undefined],
+    [{ model: "claude-opus-4-7" }, { extra: { top_k: 1 } }, "top_k"],
+    [{ model: "claude-opus-4-7" }, { reasoning: { budgetTokens: 2000 } }, "budgetTokens"],
+    [{ model: "claude-opus-4-7" }, { reasoning: { effort: "xhigh" } }, undefined],
+    [{ model: "claude-opus-4-7" }, { reasoning: { effort: "none" } }, undefined],
+    [{ model: "claude-opus-4-7-20260416" }, { temperature: 0 }, "temperature"],
+    [{ model: "claude-sonnet-5" }, { temperature: 0 }, "temperature"],
+    [{ model: "claude-haiku-5-5" }, { temperature: 0 }, "temperature"],
+    [{ model: "claude-fable-10-1" }, { temperature: 0 }, "temperature"],
+    [{ model: "m" }, { model: "claude-opus-5-5", temperature: 0 }, "temperature"],
+    [{ model: "claude-opus-5-5" }, { model: "claude-sonnet-4-6", temperature: 0 }, undefined],
+    [{ model: "claude-sonnet-4-6" }, { temperature: 0, topP: 0.1, extra: { top_k: 5 } }, undefined],
+    [{ model: "claude-sonnet-4-6" }, { reasoning: { budgetTokens: 2000 } }, undefined],
+    [{ model: "claude-sonnet-4-6" }, { reasoning: { effort: "high" } }, undefined],
+    // Models before 4.6 know no effort.
+    [{ model: "claude-haiku-4-5-20251001" }, { reasoning: { effort: "high" } }, "effort"],
+    [{ model: "claude-opus-4-5" }, { reasoning: { effort: "low" } }, "effort"],
+    [{ model: "claude-opus-4-20250514" }, { reasoning: { effort: "low" } }, "effort"],
+    [{ model: "claude-haiku-4-5" }, { reasoning: { effort: "none" } }, undefined],
+    [{ model: "claude-haiku-4-5" }, { reasoning: { budgetTokens: 2000 } }, undefined],
+    [{ model: "claude-haiku-4-5" }, { temperature: 0 }, undefined],
+    // Names that do not tell, and hosts that may take more than Anthropic does.
+    [{ model: "claude-mythos-preview" }, { temperature: 0, reasoning: { budgetTokens: 2000 } }, undefined],
+    [{ model: "claude-3-7-sonnet-20250219" }, { temperature: 0, reasoning: { effort: "low" } }, undefined],
+    [{ model: "my-claude-opus-4-7" }, { temperature: 0 }, undefined],
+    [{ model: "claude-opus-4-7", baseUrl: at }, { temperature: 0, reasoning: { budgetTokens: 2000 } }, undefined],
+    [{ model: "claude-haiku-4-5", baseUrl: at }, { reasoning: { effort: "low" } }, undefined],
+    [{ model: "claude-opus-4-7", baseUrl: "https://api.anthropic.com/v1" }, { temperature: 0 }, "temperature"],
+    [{ model: "claude-opus-4-7", baseUrl: "not a url" }, { temperature: 0 }, undefined]
+  ]
+  for (const [options, request, subject] of rows) {
+    it.effect(`${JSON.stringify(options)} ${JSON.stringify(request)}: ${subject ?? "nothing"}`, () =>
+      Effect.gen(function* () {
+        for (const stream of [false, true]) {
+          const { error, recorded } = yield* outcome(options, request, stream)
+          if (subject === undefined) expect(error).not.toMatchObject({ problem: "Unsupported" })
+          else {
+            expect(recorded).toBeUndefined()
+            expect(error).toMatchObject({
+              _tag: "InvalidRequest",
+              reason: "BadRequest",
+              problem: "Unsupported",
+              subject,
+              attempts: 0,
+              history: [],
+              emitted: false
+            })
+          }
+        }
+      })
+    )
+  }
+
+  it.effect("nor is the request by which a key is verified, where the layer adds such a field", () =>
+    Effect.gen(function* () {
+      const extra = { temperature: 0 }
+      const provider = yield* Anthropic.make({ apiKey: Redacted.make("k"), model: "m", version: newest, extra })
+      expect(yield* Effect.flip(provider.verify)).toMatchObject({ problem: "Unsupported", subject: "temperature" })
+      expect(yield* Gateway.requests).toEqual([])
+    }).pipe(Effect.provide(Gateway.layer([])))
+  )
+
+  it.effect("and the models are listed at any version", () =>
+    Effect.gen(function* () {
+      const extra = { temperature: 0 }
+      const provider = yield* Anthropic.make({ apiKey: Redacted.make("k"), version: newest, extra })
+      expect(yield* provider.models).toEqual([])
+    }).pipe(Effect.provide(Gateway.layer([Gateway.json({ data: [] })])))
+  )
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
