@@ -78,10 +78,10 @@ export const mimo = (
   )
 }
 
-/** Looks again and again until it is so, for at most two seconds. */
+/** Looks again and again until it is so, for so long that only what never comes is not seen. */
 export const eventually = <E, R>(isSo: Effect.Effect<boolean, E, R>): Effect.Effect<boolean, E, R> =>
   Effect.gen(function* () {
-    for (let round = 0; round < 200; round++) {
+    for (let round = 0; round < 1500; round++) {
       if (yield* isSo) return true
       yield* Effect.sleep("10 millis")
     }

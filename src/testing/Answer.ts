@@ -2,14 +2,15 @@
  * What a scripted gateway answers.
  */
 import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
 
 /** One scripted answer. */
 export interface Answer {
   readonly status: number
   readonly headers: { readonly [name: string]: string }
   readonly body: ReadonlyArray<Piece>
-  /** Waited for before the headers are sent. */
-  readonly after?: Duration.DurationInput
+  /** Waited for before the headers are sent: so long, or until this is done. */
+  readonly after?: Duration.DurationInput | Effect.Effect<void>
   /** The connection breaks before any header. */
   readonly unreachable?: true
 }
@@ -68,8 +69,11 @@ export const stall = (afterBytes: number, answer: Answer): Answer => ({
   body: [...head(answer, afterBytes), "stall"]
 })
 
-/** No header comes before this long. */
-export const delay = (after: Duration.DurationInput, answer: Answer): Answer => ({ ...answer, after })
+/** No header comes before this long, or before this is done: a test can hold an answer back until something happened. */
+export const delay = (after: Duration.DurationInput | Effect.Effect<void>, answer: Answer): Answer => ({
+  ...answer,
+  after
+})
 
 /** A wait before every chunk of the body. */
 export const paced = (wait: Duration.DurationInput, answer: Answer): Answer => ({

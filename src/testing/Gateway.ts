@@ -138,7 +138,11 @@ const abort = (entry: Entry) =>
 const waited = (answer: Answer, entry: Entry): Effect.Effect<void> =>
   answer.after === undefined
     ? Effect.void
-    : Effect.interruptible(Effect.onInterrupt(Effect.sleep(answer.after), () => abort(entry)))
+    : Effect.interruptible(
+        Effect.onInterrupt(Effect.isEffect(answer.after) ? answer.after : Effect.sleep(answer.after), () =>
+          abort(entry)
+        )
+      )
 
 /** Statuses that HTTP gives no body. */
 const bodiless = new Set([204, 205, 304])

@@ -6,7 +6,7 @@ import { Context, Duration, Effect, Fiber, Layer, Logger, Redacted, Ref, TestClo
 import * as Credential from "../../src/Credential.js"
 import { KnownGood, MiMo, type Provider } from "../../src/index.js"
 import * as Gateway from "../../src/testing/Gateway.js"
-import { quick } from "../Loopback.js"
+import { eventually, quick } from "../Loopback.js"
 import { backoff, hello, patiently, plantedKey, refused, times, whole } from "../Wire.js"
 import { settled } from "./Caller.js"
 import * as Store from "./Store.js"
@@ -92,7 +92,8 @@ describe("after a restart", () => {
       const open = Effect.map(Layer.build(KeyValueStore.layerFileSystem(directory)), (context) =>
         Context.get(context, KeyValueStore.KeyValueStore)
       )
-      yield* Effect.zipRight((yield* started(yield* open, [whole])).ask, Effect.sleep("100 millis"))
+      yield* (yield* started(yield* open, [whole])).ask
+      expect(yield* eventually(Effect.map(files.readDirectory(directory), ({ length }) => length === 2))).toBe(true)
       const again = yield* started(yield* open, times(9, refused()), { policy: quick })
       yield* Effect.flip(again.ask)
       expect(yield* again.requests).toBe(3)

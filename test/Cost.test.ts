@@ -1,0 +1,35 @@
+/** The measure of costs: it must see a square, or what is measured with it proves nothing. */
+import { describe, expect, it } from "@effect/vitest"
+import * as Cost from "./Cost.js"
+
+/** Looks at so many things. */
+const look = (count: number) => () => {
+  let sum = 0
+  for (let i = 0; i < count; i++) sum = (sum + i * i) % 65_521
+  return sum
+}
+
+describe("four times the size", () => {
+  it("takes about four times as long where each thing is looked at once", () => {
+    expect(Cost.growth(look(1e7), look(4e7))).toBeLessThan(8)
+  })
+
+  it("takes about 16 times as long where each is looked at for each", () => {
+    expect(Cost.growth(look(3000 ** 2), look(12_000 ** 2))).toBeGreaterThan(8)
+  })
+
+  it("is no square only because both are too small to measure", () => {
+    expect(Cost.growth(look(1), look(4))).toBeLessThan(8)
+  })
+})
+
+it("byte arrays are counted by their sizes, and views of them are not", () => {
+  const sizes = Cost.allocated(() => {
+    const array = new Uint8Array(1000)
+    array.subarray(1, 2)
+    new Uint8Array(array.buffer, 0, 10).fill(1)
+    return new Uint8Array(7)
+  })
+  expect(sizes).toEqual([1000, 7])
+  expect(Cost.allocated(() => 0)).toEqual([])
+})
