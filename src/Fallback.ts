@@ -14,9 +14,9 @@ import type { Service } from "./Service.js"
 
 export interface Options {
   /** Told before the next provider is asked. Default: nobody is told. */
-  readonly onFallback?: (notice: FallbackNotice) => Effect.Effect<void>
+  readonly onFallback?: ((notice: FallbackNotice) => Effect.Effect<void>) | undefined
   /** Which errors move on. Default: `movesOn`. */
-  readonly when?: (error: ProviderError.ProviderError) => boolean
+  readonly when?: ((error: ProviderError.ProviderError) => boolean) | undefined
 }
 
 export interface FallbackNotice {

@@ -26,7 +26,7 @@ export interface Misfit {
 
 export const make = <A, I>(options: {
   readonly name: string
-  readonly description?: string
+  readonly description?: string | undefined
   readonly parameters: Schema.Schema<A, I>
 }): Tool<A, I> => {
   const decode = Schema.decodeUnknownEither(options.parameters, { errors: "all", onExcessProperty: "ignore" })

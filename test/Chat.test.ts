@@ -48,6 +48,17 @@ describe("messages", () => {
     expect(Chat.image({ url: "https://pictures.test/1.png" }, cache)).toMatchObject(cache)
   })
 
+  it("are the same with an option that is undefined as without it", () => {
+    const cache = { cache: undefined }
+    expect(Chat.system("s", cache)).toEqual(Chat.system("s"))
+    expect(Chat.user("u", cache)).toEqual(Chat.user("u"))
+    expect(Chat.assistant("a", { reasoning: undefined, toolCalls: undefined, replay: undefined })).toEqual(
+      Chat.assistant("a")
+    )
+    const call = { id: "c1", name: "get" }
+    expect(Chat.toolResult(call, 1, { isError: undefined })).toEqual(Chat.toolResult(call, 1))
+  })
+
   it("of the assistant carry reasoning and tool calls back", () => {
     const toolCalls = [{ id: "c1", name: "get", input: { a: 1 } }]
     expect(Chat.assistant("", { reasoning: "Hm", toolCalls })).toEqual({

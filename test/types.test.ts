@@ -21,6 +21,7 @@ import {
   type Credential,
   DeepSeek,
   Explain,
+  type KnownGood,
   MiMo,
   MiniMax,
   OpenAi,
@@ -30,7 +31,8 @@ import {
   ProviderError,
   RetryObserver,
   RetryPolicy,
-  Tool
+  Tool,
+  type Transport
 } from "../src/index.js"
 import { Gateway } from "../src/testing/index.js"
 
@@ -146,6 +148,74 @@ describe("a preset", () => {
     class Writer extends Context.Tag("Writer")<Writer, Provider.Service>() {}
     const both = Layer.mergeAll(Layer.effect(Planner, DeepSeek.make({})), Layer.effect(Writer, MiMo.make({})))
     expectTypeOf(both).toEqualTypeOf<Layer.Layer<Planner | Writer, never, Client>>()
+  })
+})
+
+/** The optional fields of an object that refuse an explicit `undefined`. */
+type Refusing<T> = {
+  [K in keyof T]-?: Pick<T, K> extends Record<K, unknown> ? never : Record<K, undefined> extends Pick<T, K> ? never : K
+}[keyof T]
+
+describe("options", () => {
+  const nothing = <T>(..._refusing: [Refusing<T>] extends [never] ? [] : [Refusing<T>]) => undefined
+
+  it("are told from those that refuse undefined", () => {
+    expectTypeOf<Refusing<{ a: string; b?: string | undefined; c?: string; readonly d?: () => void }>>().toEqualTypeOf<
+      "c" | "d"
+    >()
+  })
+
+  it("take an explicit undefined, every one of every constructor", () => {
+    nothing<Provider.Options>()
+    nothing<Provider.ConfigOptions>()
+    nothing<Provider.Deployment>()
+    nothing<Parameters<typeof Anthropic.make>[0]>()
+    nothing<Parameters<typeof DeepSeek.make>[0]>()
+    nothing<Parameters<typeof MiMo.make>[0]>()
+    nothing<Parameters<typeof MiniMax.make>[0]>()
+    nothing<Parameters<typeof OpenAi.make>[0]>()
+    nothing<Parameters<typeof OpenAiCompatible.make>[0]>()
+    nothing<Parameters<typeof Anthropic.layerConfig>[0]>()
+    nothing<Parameters<typeof OpenAiCompatible.layerConfig>[0]>()
+    nothing<NonNullable<Parameters<typeof Provider.fallback>[1]>>()
+    nothing<Protocol.Dialect>()
+    nothing<Protocol.ReaderOptions>()
+    nothing<Credential.Options>()
+    nothing<KnownGood.Options>()
+    nothing<RetryPolicy.Options>()
+    nothing<Transport.Timeouts>()
+    nothing<Parameters<typeof Transport.transformClient>[0]>()
+    nothing<Parameters<typeof Tool.make>[0]>()
+    nothing<Gateway.Answer>()
+    nothing<Gateway.AnswerOptions>()
+  })
+
+  it("of requests and messages take it, too", () => {
+    nothing<Chat.Request>()
+    nothing<Exclude<Chat.Request["output"], string | undefined>>()
+    nothing<Chat.ToolDefinition>()
+    nothing<Chat.ToolCall>()
+    nothing<Chat.SystemMessage>()
+    nothing<Chat.UserMessage>()
+    nothing<Chat.AssistantMessage>()
+    nothing<Chat.ToolMessage>()
+    nothing<Chat.TextPart>()
+    nothing<Chat.ImagePart>()
+    nothing<Chat.Finish>()
+    nothing<NonNullable<Parameters<typeof Chat.system>[1]>>()
+    nothing<NonNullable<Parameters<typeof Chat.user>[1]>>()
+    nothing<NonNullable<Parameters<typeof Chat.assistant>[1]>>()
+    nothing<NonNullable<Parameters<typeof Chat.toolResult>[2]>>()
+    nothing<NonNullable<Parameters<typeof Chat.text>[1]>>()
+    nothing<NonNullable<Parameters<typeof Chat.image>[1]>>()
+  })
+})
+
+describe("efforts", () => {
+  it("are those of the providers, and none", () => {
+    expectTypeOf<Extract<Chat.Reasoning, { readonly effort: unknown }>["effort"]>().toEqualTypeOf<
+      "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max"
+    >()
   })
 })
 

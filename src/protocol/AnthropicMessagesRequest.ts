@@ -207,9 +207,9 @@ export const unsupported = (body: Protocol.Body, version: string, ownHost: boole
     if (value !== undefined && (hasNoSampling(version) || (fixed && !takes(value)))) return name
   }
   const thinking = Json.record(body["thinking"])?.["type"]
-  // A budget is refused from 4.7 on (adaptive thinking docs; handochan/aelix-ai issue 258).
+  // A budget is refused from 4.7 on (measured: handochan/aelix-ai issue 258).
   if (fixed && thinking === "enabled") return "budgetTokens"
-  // An effort asks for adaptive thinking, which is refused before 4.6 (same docs; askalf/dario pull request 273).
+  // An effort asks for adaptive thinking, which is refused before 4.6 (measured: askalf/dario pull request 273).
   if (generation !== undefined && generation < 406 && thinking === "adaptive") return "effort"
   return undefined
 }

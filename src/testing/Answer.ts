@@ -10,17 +10,17 @@ export interface Answer {
   readonly headers: { readonly [name: string]: string }
   readonly body: ReadonlyArray<Piece>
   /** Waited for before the headers are sent: so long, or until this is done. */
-  readonly after?: Duration.DurationInput | Effect.Effect<void>
+  readonly after?: Duration.DurationInput | Effect.Effect<void> | undefined
   /** The connection breaks before any header. */
-  readonly unreachable?: true
+  readonly unreachable?: true | undefined
 }
 
 /** Bytes, a wait, or an end of the connection. */
 export type Piece = Uint8Array | { readonly wait: Duration.DurationInput } | "drop" | "stall"
 
 export interface AnswerOptions {
-  readonly status?: number
-  readonly headers?: { readonly [name: string]: string }
+  readonly status?: number | undefined
+  readonly headers?: { readonly [name: string]: string } | undefined
 }
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)

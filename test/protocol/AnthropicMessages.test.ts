@@ -1,7 +1,9 @@
 /** Anthropic's wire: the whole body of every feature, and answers that nobody recorded. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, Redacted, Schema, Stream } from "effect"
+import * as FastCheck from "effect/FastCheck"
 import * as Fault from "../../src/Fault.js"
+import * as History from "../../src/History.js"
 import { Anthropic, Chat, Tool } from "../../src/index.js"
 import type * as Protocol from "../../src/Protocol.js"
 import { AnthropicMessages } from "../../src/protocol/AnthropicMessages.js"
@@ -491,6 +493,55 @@ const Wire = Schema.Struct({
   messages: Schema.Array(
     Schema.Struct({ content: Schema.Array(Schema.Record({ key: Schema.String, value: Schema.Unknown })) })
   )
+})
+
+describe("a conversation that crossed wires", () => {
+  /** Ids as servers make them, some alike, some alike only when written for this wire. */
+  const id = FastCheck.oneof(
+    FastCheck.constantFrom("", "a.b", "a:b", "a_b", "a_b_2", "call_0", "functions.now:0", "toolu_1", "é", "__proto__"),
+    FastCheck.string({ maxLength: 80 })
+  )
+  /** A turn of calls, spoken on this wire with signed thinking, or on another; and whether a result is lost. */
+  const turn = FastCheck.record({
+    ids: FastCheck.array(id, { minLength: 1, maxLength: 4 }),
+    wire: FastCheck.constantFrom("anthropic", "other"),
+    lost: FastCheck.boolean()
+  })
+
+  const spoken = (ids: ReadonlyArray<string>, wire: string): Chat.AssistantMessage => {
+    const toolCalls = ids.map(now)
+    return wire === "other"
+      ? { ...asked(toolCalls), reasoning: "hm" }
+      : {
+          ...asked(toolCalls),
+          replay: { protocol: "anthropic-messages", content: [thought, ...ids.map(wireNow)] }
+        }
+  }
+
+  it("has ids that this wire takes, each once, and every result behind its own call", () => {
+    FastCheck.assert(
+      FastCheck.property(FastCheck.array(turn, { maxLength: 8 }), (turns) => {
+        const messages = turns.flatMap(({ ids, lost, wire }, at) => [
+          Chat.user("hi"),
+          spoken(ids, wire),
+          ...ids.slice(lost ? 1 : 0).map((one, place) => Chat.toolResult(now(one), `${at}.${lost ? place + 1 : place}`))
+        ])
+        const encoded = AnthropicMessages.encode(
+          { messages: History.repair(messages) },
+          { model: "m", stream: false, dialect: {} }
+        )
+        const wired = Schema.decodeUnknownSync(Wire)(encoded).messages
+        const called = wired.map(({ content }) => content.filter(({ type }) => type === "tool_use").map(({ id }) => id))
+        const all = called.flat()
+        expect(new Set(all).size).toBe(all.length)
+        for (const one of all) expect(one).toMatch(/^[a-zA-Z0-9_-]+$/)
+        for (const [at, { content }] of wired.entries()) {
+          const results = content.filter(({ type }) => type === "tool_result")
+          expect(results.map(({ tool_use_id }) => tool_use_id)).toEqual(called[at - 1] ?? [])
+        }
+      })
+    )
+  })
 })
 
 describe("a long history of calls with one id", () => {

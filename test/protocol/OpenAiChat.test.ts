@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as Fault from "../../src/Fault.js"
-import { Chat, Tool } from "../../src/index.js"
+import { Chat, type Provider, Tool } from "../../src/index.js"
 import type * as Protocol from "../../src/Protocol.js"
 import { OpenAiChat } from "../../src/protocol/OpenAiChat.js"
 import * as Cost from "../Cost.js"
@@ -327,6 +327,50 @@ describe("settings", () => {
       })
     })
   )
+})
+
+describe("what is undefined", () => {
+  const request: Chat.Request = {
+    messages: hi,
+    model: undefined,
+    tools: undefined,
+    toolChoice: undefined,
+    maxTokens: undefined,
+    temperature: undefined,
+    topP: undefined,
+    stop: undefined,
+    seed: undefined,
+    reasoning: undefined,
+    output: undefined,
+    user: undefined,
+    extra: undefined
+  }
+  const provider: Provider.Options = {
+    keySource: undefined,
+    baseUrl: undefined,
+    policy: undefined,
+    timeouts: undefined,
+    headers: undefined,
+    extra: undefined,
+    concurrency: undefined,
+    coolDown: undefined,
+    allowInsecure: undefined,
+    credential: undefined
+  }
+  for (const host of [...hosts, "anthropic"] as const) {
+    it.effect(`in a request and in the options is as if it were left out: ${host}`, () =>
+      Effect.gen(function* () {
+        // Hosts of one's own have their address from the test.
+        const { baseUrl: _, ...others } = provider
+        const options = host === "groq" || host === "openrouter" || host === "bare" ? others : provider
+        const [plain, explicit] = [
+          yield* sent(host, { messages: hi }),
+          yield* sent(host, request, { provider: options })
+        ]
+        expect({ ...explicit, at: 0 }).toEqual({ ...plain, at: 0 })
+      })
+    )
+  }
 })
 
 describe("extra fields of the layer", () => {
