@@ -77,11 +77,11 @@ export const fault = (fault: Fault.Fault, raw: Refusal.Raw, sender: Sender): Pro
       return new ProviderError.InvalidResponse({
         ...facts,
         reason: fault.reason,
-        mismatch: fault.mismatch === undefined ? undefined : scrubbed(fault.mismatch, sender).slice(0, 800),
-        refusal: fault.refusal === undefined ? undefined : scrubbed(fault.refusal, sender).slice(0, 800),
-        tool: fault.tool === undefined || fault.tool === "" ? undefined : scrubbed(fault.tool, sender).slice(0, 120),
-        finishReason: fault.finishReason,
-        usage: fault.usage,
+        mismatch: written(fault.mismatch, 200, sender),
+        refusal: written(fault.refusal, 800, sender),
+        tool: written(fault.tool, 120, sender),
+        finishReason: written(fault.finishReason, 120, sender),
+        usage: fault.usage === undefined ? undefined : counted(fault.usage),
         contentType: contentType(raw, sender),
         preview: preview(fault.preview === "" ? raw.body : fault.preview, sender)
       })
@@ -142,6 +142,16 @@ const factsOf = (refusal: Refusal.Refusal, sender: Sender): ProviderError.Facts 
 })
 
 const scrubbed = (text: string, sender: Sender): string => Credential.scrub(sender.key)(text)
+
+/** What a model wrote, or a server for it: of any length, with anything in it. */
+const written = (text: string | undefined, most: number, sender: Sender): string | undefined =>
+  text === undefined || text === ""
+    ? undefined
+    : scrubbed(text.slice(0, 8192).replace(/(?![\n\t])\p{Cc}/gu, ""), sender).slice(0, most)
+
+/** JSON has no infinite numbers, and an error goes over wires. */
+const counted = (usage: NonNullable<Fault.About["usage"]>): Fault.About["usage"] =>
+  Object.fromEntries(Object.entries(usage).filter(([, count]) => Number.isFinite(count)))
 
 const contentType = (raw: Refusal.Raw, sender: Sender): string | undefined => {
   const type = raw.headers["content-type"]

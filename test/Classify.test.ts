@@ -1,11 +1,11 @@
 /** What a refusal means: tables of status, headers and body against the tag and reason of the error. */
 import { existsSync, readFileSync } from "node:fs"
-import { describe, expect, it } from "@effect/vitest"
-import { DateTime, Duration, Effect, Redacted } from "effect"
+import { assert, describe, expect, it } from "@effect/vitest"
+import { DateTime, Duration, Effect, Redacted, Schema } from "effect"
 import * as Classify from "../src/Classify.js"
 import * as Credential from "../src/Credential.js"
 import type * as Fault from "../src/Fault.js"
-import type { ProviderError } from "../src/ProviderError.js"
+import * as ProviderError from "../src/ProviderError.js"
 import type * as Refusal from "../src/Refusal.js"
 import * as Sse from "../src/Sse.js"
 import { plantedKey } from "./Wire.js"
@@ -30,11 +30,12 @@ const raw = (status: number, body: unknown, headers: Refusal.Raw["headers"] = {}
   now
 })
 
-const classify = (status: number, body: unknown, headers?: Refusal.Raw["headers"]): ProviderError =>
+const classify = (status: number, body: unknown, headers?: Refusal.Raw["headers"]): ProviderError.ProviderError =>
   Classify.classify(raw(status, body, headers), sender)
 
 /** The tag, with the reason where the tag has one: `Transient RateLimited`. */
-const name = (error: ProviderError): string => ("reason" in error ? `${error._tag} ${error.reason}` : error._tag)
+const name = (error: ProviderError.ProviderError): string =>
+  "reason" in error ? `${error._tag} ${error.reason}` : error._tag
 
 const openAi = (message: string, code: string | null = null, type = "invalid_request_error") => ({
   error: { message, type, param: null, code }
@@ -500,6 +501,36 @@ describe("an answer that is none", () => {
   it("stalled: which clock ran out", () => {
     expect(fault({ _tag: "Stalled", clock: "idle" })).toMatchObject({ reason: "StreamStalled", clock: "idle" })
     expect(fault({ _tag: "Stalled", clock: "stall" })).toMatchObject({ reason: "StreamStalled", clock: "stall" })
+  })
+
+  it("what the model said is bounded, scrubbed, for one line of a terminal, and crosses a boundary as it is", () => {
+    const said = `\u001b[31m${plantedKey}\u0007\u0000${"x".repeat(100_000)}`
+    const [inputTokens, outputTokens] = [Number.POSITIVE_INFINITY, Number.NaN]
+    const error = fault({
+      _tag: "Malformed",
+      reason: "Refused",
+      preview: "",
+      mismatch: said,
+      refusal: said,
+      tool: said,
+      finishReason: said,
+      usage: { inputTokens, outputTokens, totalTokens: 8, cachedInputTokens: 0, reasoningTokens: undefined }
+    })
+    assert(error._tag === "InvalidResponse")
+    const texts = [error.mismatch, error.refusal, error.tool, error.finishReason]
+    expect(texts.map((text) => text?.length)).toEqual([200, 800, 120, 120])
+    for (const text of texts) {
+      expect(text).not.toMatch(/\p{Cc}/u)
+      expect(text).not.toContain(plantedKey.slice(3, 11))
+    }
+    expect(error.usage).toEqual({ totalTokens: 8, cachedInputTokens: 0 })
+    const crossed = JSON.parse(JSON.stringify(Schema.encodeSync(ProviderError.schema)(error)))
+    expect({ ...Schema.decodeUnknownSync(ProviderError.schema)(crossed) }).toEqual({ ...error })
+  })
+
+  it("what the model did not say is left away", () => {
+    const error = fault({ _tag: "Malformed", reason: "NotJson", preview: "", tool: "", finishReason: "", refusal: "" })
+    expect(error).toMatchObject({ reason: "NotJson", tool: undefined, finishReason: undefined, refusal: undefined })
   })
 
   it("what had been said before it is of no account", () => {

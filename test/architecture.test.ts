@@ -22,8 +22,8 @@ const ranks: { readonly [file: string]: number } = {
 
   Credential: 2,
   History: 2,
+  Mismatch: 2,
   Opened: 2,
-  Output: 2,
   Protocol: 2,
   Refusal: 2,
   RetryObserver: 2,
@@ -36,8 +36,8 @@ const ranks: { readonly [file: string]: number } = {
   CallLog: 3,
   Classify: 3,
   ResponseBody: 3,
+  Output: 3,
   Service: 3,
-  Tool: 3,
   "protocol/OpenAiChatRequest": 3,
   "protocol/AnthropicMessagesRequest": 3,
   "testing/index": 3,
@@ -48,6 +48,7 @@ const ranks: { readonly [file: string]: number } = {
   "protocol/AnthropicMessages": 4,
   Exchange: 4,
   Fallback: 4,
+  Tool: 4,
   "explain/en": 4,
   "explain/zh": 4,
 
