@@ -2,7 +2,7 @@
  * The calls of a chaos run, and the sum of what came of them.
  */
 import { HttpClient } from "@effect/platform"
-import { Duration, Effect, Exit, FiberRef, Option, Stream } from "effect"
+import { Clock, Duration, Effect, Exit, FiberRef, Option, Stream } from "effect"
 import { type Chat, type Provider, RetryObserver } from "../../src/index.js"
 import * as Dice from "./Dice.js"
 import * as Speech from "./Speech.js"
@@ -18,8 +18,12 @@ export interface Sum {
   /** By outcome: `answered`, or the error's tag and reason. */
   readonly outcomes: Map<string, number>
   readonly flaws: Map<Verdict.Flaw, number>
-  /** What ended in neither an answer nor a typed error, in words. */
-  readonly neither: Array<string>
+  /** Calls that ended in neither an answer nor a typed error. */
+  neither: number
+  /** What is wrong with a call, in words. */
+  readonly wrong: Array<string>
+  /** In seconds: until the first output of a call that was answered at its first request. */
+  longestWait: number
   /** Requests by call. */
   readonly perCall: Map<number, number>
 }
@@ -31,7 +35,9 @@ export const nothing = (): Sum => ({
   miscounted: 0,
   outcomes: new Map(),
   flaws: new Map(),
-  neither: [],
+  neither: 0,
+  wrong: [],
+  longestWait: 0,
   perCall: new Map()
 })
 
@@ -55,6 +61,8 @@ const forEver = Duration.seconds(40)
 /** Makes one call, every other one a stream, and adds what came of it to the sum. */
 export const make = (provider: Provider.Service, call: number, sum: Sum): Effect.Effect<void> =>
   Effect.gen(function* () {
+    const began = yield* Clock.currentTimeMillis
+    let firstAt: number | undefined
     const count = { requests: 0 }
     const seen: Array<Chat.Event> = []
     let notices = 0
@@ -66,14 +74,19 @@ export const make = (provider: Provider.Service, call: number, sum: Sum): Effect
     }
     const asked = { messages: [{ role: "user", content: Speech.promptOf(call) }] } as const
     const streams = call % 2 === 0
-    const flaw: Effect.Effect<Verdict.Flaw | undefined, Provider.Error> = streams
+    const judged: Effect.Effect<Verdict.Flaw | undefined, Provider.Error> = streams
       ? provider.stream(asked).pipe(
-          Stream.runForEach((event) => Effect.sync(() => seen.push(event))),
+          Stream.runForEach((event) =>
+            Effect.map(Clock.currentTimeMillis, (now) => {
+              firstAt ??= now
+              seen.push(event)
+            })
+          ),
           Effect.map(() => Verdict.ofEvents(call, seen, true))
         )
       : Effect.map(provider.complete(asked), (reply) => Verdict.ofReply(call, reply))
 
-    const exit = yield* flaw.pipe(
+    const exit = yield* judged.pipe(
       Effect.map((flaw) => ({ name: "answered", flaw, attempts: undefined, entries: undefined })),
       Effect.catchAll((error) =>
         Effect.succeed({
@@ -89,17 +102,27 @@ export const make = (provider: Provider.Service, call: number, sum: Sum): Effect
       Effect.exit
     )
 
+    const waited = ((firstAt ?? (yield* Clock.currentTimeMillis)) - began) / 1000
     sum.calls += 1
     sum.requests += count.requests
     sum.notices += notices
     add(sum.perCall, count.requests)
-    if (Exit.isFailure(exit)) sum.neither.push(`call ${call}: ${exit.cause}`)
-    else if (Option.isNone(exit.value)) sum.neither.push(`call ${call} (${streams ? "stream" : "whole"}) never ended`)
-    else {
-      const { attempts, entries, flaw, name } = exit.value.value
-      add(sum.outcomes, name)
-      if (flaw !== undefined) add(sum.flaws, flaw)
-      if (attempts !== undefined && (attempts !== count.requests || entries !== attempts)) sum.miscounted += 1
+    const wrong = (words: string) => sum.wrong.push(`call ${call} (${streams ? "stream" : "whole"}): ${words}`)
+    if (Exit.isFailure(exit) || Option.isNone(exit.value)) {
+      sum.neither += 1
+      wrong(Exit.isFailure(exit) ? String(exit.cause) : "never ended")
+      return
+    }
+    const { attempts, entries, flaw, name } = exit.value.value
+    add(sum.outcomes, name)
+    if (name === "answered" && count.requests === 1) sum.longestWait = Math.max(sum.longestWait, waited)
+    if (flaw !== undefined) {
+      add(sum.flaws, flaw)
+      wrong(`${name}, ${flaw}${streams ? `: ${JSON.stringify(seen.slice(-3))}` : ""}`)
+    }
+    if (attempts !== undefined && (attempts !== count.requests || entries !== attempts)) {
+      sum.miscounted += 1
+      wrong(`${name}: ${count.requests} requests, but ${attempts} attempts and ${entries} in its history`)
     }
   })
 

@@ -1,113 +1,64 @@
 /**
- * The run: warm up, then so many calls at a server that misbehaves, then a look at what is left behind.
+ * One weather after the other, and what each leaves behind.
  */
-import { FetchHttpClient, HttpClient } from "@effect/platform"
-import { NodeHttpClient } from "@effect/platform-node"
-import { Clock, Effect, Redacted } from "effect"
-import { MiMo, OpenAiCompatible, type Provider, RetryPolicy } from "../../src/index.js"
-import * as Calls from "./Calls.js"
+import { Clock, Effect } from "effect"
+import * as Check from "./Check.js"
 import * as Leaks from "./Leaks.js"
-import * as MisbehavingServer from "./MisbehavingServer.js"
+import type { Options, Outcome, Weather } from "./Weather.js"
+import * as NestedCalls from "./weather/NestedCalls.js"
+import * as PausingConsumers from "./weather/PausingConsumers.js"
+import * as PoisonedRequest from "./weather/PoisonedRequest.js"
+import * as RevokedKey from "./weather/RevokedKey.js"
+import * as Storm from "./weather/Storm.js"
+import * as WrappedClients from "./weather/WrappedClients.js"
 
-export const clients = { fetch: FetchHttpClient.layer, undici: NodeHttpClient.layerUndici } as const
+export const weathers: ReadonlyArray<Weather> = [
+  Storm.weather,
+  NestedCalls.weather,
+  PoisonedRequest.weather,
+  RevokedKey.weather,
+  WrappedClients.weather,
+  PausingConsumers.weather
+]
 
-export type Client = keyof typeof clients
-
-export interface Options {
-  readonly seed: number
-  /** Shared out between the clients and, for each, between cool-down and none. */
-  readonly calls: number
-  readonly clients: ReadonlyArray<Client>
-}
-
-export interface Result {
+export interface Result extends Outcome {
+  readonly weather: Weather
   readonly seconds: number
-  readonly sum: Calls.Sum
-  /** Requests that arrived, by what went wrong with them. */
-  readonly arrived: ReadonlyMap<string, number>
-  readonly unhandled: ReadonlyArray<string>
-  readonly connectionsLeft: number
-  readonly socketsLeft: number
-  readonly fibersLeft: number
-  /** Bytes. */
-  readonly heapBefore: number
-  readonly heapAfter: number
 }
 
-/** Callers at work at the same time. */
-export const callers = 64
-
-/** Beside the calls that count, per client: calls that their caller gives up. */
-const givenUp = 100
-
-export const run = (options: Options): Effect.Effect<Result> =>
+export const run = (weather: Weather, options: Options): Effect.Effect<Result> =>
   Effect.gen(function* () {
-    const unhandled: Array<string> = []
-    const note = (reason: unknown) => unhandled.push(String(reason))
-    process.on("unhandledRejection", note)
-    process.on("uncaughtException", note)
-
-    yield* part({ ...options, seed: options.seed + 1, calls: 160 })
-    const heapBefore = yield* Leaks.heap
     const began = yield* Clock.currentTimeMillis
-    const { arrived, connectionsLeft, fibersLeft, sum } = yield* part(options)
-    const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
-    const heapAfter = yield* Leaks.heap
-    const socketsLeft = yield* Leaks.sockets
-
-    process.off("unhandledRejection", note)
-    process.off("uncaughtException", note)
-    return { seconds, sum, arrived, unhandled, connectionsLeft, socketsLeft, fibersLeft, heapBefore, heapAfter }
-  })
-
-/** All calls at one server. */
-const part = ({ calls, clients: names, seed }: Options) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const server = yield* MisbehavingServer.make(seed)
-      const sum = Calls.nothing()
-      const [, fibersLeft] = yield* Leaks.countFibers(
-        Effect.forEach(names, (name, i) => {
-          const share = shareOf(calls, names.length, i)
-          return Effect.scoped(withClient(server.url, share, sum)).pipe(Effect.provide(clients[name]))
-        })
-      )
-      const connectionsLeft = yield* server.close
-      return { sum, arrived: server.requests, connectionsLeft, fibersLeft }
-    })
-  )
-
-/** Every other call waits together with the others when the server says so, as it is by default; the rest do not. */
-const withClient = (url: string, calls: ReadonlyArray<number>, sum: Calls.Sum) =>
-  Effect.gen(function* () {
-    const client = Calls.counted(yield* HttpClient.HttpClient)
-    const providers = yield* Effect.provideService(makeProviders(url), HttpClient.HttpClient, client)
-    for (const [i, provider] of providers.entries()) {
-      yield* Effect.orDie(provider.verify)
-      const mine = shareOf(calls.length, providers.length, i).flatMap((place) => calls[place - 1] ?? [])
-      yield* together(mine, (call) => Calls.make(provider, call, sum))
-      yield* together(shareOf(givenUp, 1, 0), (call) => Calls.makeAndGiveUp(provider, call))
+    const [[outcome, socketsLeft], unhandled] = yield* Leaks.unhandled(Effect.zip(weather.run(options), Leaks.sockets))
+    return {
+      weather,
+      seconds: ((yield* Clock.currentTimeMillis) - began) / 1000,
+      checks: [
+        ...outcome.checks,
+        Check.none("unhandled rejections and exceptions", unhandled.length),
+        Check.none("sockets left in the process", socketsLeft)
+      ],
+      lines: [...outcome.lines, ...new Set(unhandled)].slice(0, 80),
+      facts: outcome.facts
     }
   })
 
-const makeProviders = (url: string) =>
-  Effect.all([MiMo.make(common(url)), OpenAiCompatible.make({ ...common(url), id: "chaos", coolDown: false })])
+export const holds = (results: ReadonlyArray<Result>): boolean =>
+  results.every(({ checks }) => checks.every(({ holds }) => holds))
 
-/** The rules of the presets, made quick. */
-const common = (baseUrl: string): Provider.Options & { readonly baseUrl: string } => ({
-  apiKey: Redacted.make("tp-s0chaos0chaos0chaos0chaos"),
-  baseUrl,
-  model: "chaos-1",
-  policy: (knownGood) => RetryPolicy.standard(knownGood, { base: "10 millis", cap: "100 millis", jitter: "10 millis" }),
-  timeouts: { headers: "250 millis", idle: "200 millis", stall: "350 millis", errorBody: "100 millis" }
-})
+export const json = (results: ReadonlyArray<Result>, seed: number): string =>
+  JSON.stringify({
+    seed,
+    weathers: Object.fromEntries(
+      results.map(({ checks, facts, seconds, weather }) => [weather.id, { seconds, ...facts, checks }])
+    ),
+    holds: holds(results)
+  })
 
-const together = (calls: ReadonlyArray<number>, make: (call: number) => Effect.Effect<void>) =>
-  Effect.forEach(calls, make, { concurrency: callers, discard: true })
-
-/** The numbers from 1 to `count`, shared out: this share's. */
-const shareOf = (count: number, shares: number, share: number): ReadonlyArray<number> => {
-  const from = Math.floor((count * share) / shares)
-  const to = Math.floor((count * (share + 1)) / shares)
-  return Array.from({ length: to - from }, (_, i) => from + i + 1)
-}
+export const text = ({ checks, lines, seconds, weather }: Result): string =>
+  [
+    `${weather.id}: ${weather.title}, ${seconds.toFixed(1)} s`,
+    ...lines.map((line) => `         ${line}`),
+    ...checks.map(Check.line),
+    ""
+  ].join("\n")

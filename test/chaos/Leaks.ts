@@ -13,10 +13,34 @@ export const countFibers = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effec
     return [value, (yield* supervisor.value).length] as const
   })
 
-/** Client sockets of this process that are still open. */
-export const sockets = Effect.sync(
-  () => process.getActiveResourcesInfo().filter((resource) => /^TCPSocketWrap$|^TCPWrap$/.test(resource)).length
-)
+const openSockets = () =>
+  process.getActiveResourcesInfo().filter((resource) => /^TCPSocketWrap$|^TCPWrap$/.test(resource)).length
+
+/** Sockets of this process that are still open two seconds after nobody should need them. */
+export const sockets: Effect.Effect<number> = Effect.gen(function* () {
+  for (let round = 0; round < 40 && openSockets() > 0; round++) yield* Effect.sleep("50 millis")
+  return openSockets()
+})
+
+/** Runs it, and says beside its result what was thrown where nobody could catch it. */
+export const unhandled = <A, E, R>(
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<readonly [A, ReadonlyArray<string>], E, R> =>
+  Effect.suspend(() => {
+    const reasons: Array<string> = []
+    const note = (reason: unknown) => {
+      reasons.push(String(reason))
+    }
+    process.on("unhandledRejection", note)
+    process.on("uncaughtException", note)
+    return Effect.ensuring(
+      Effect.map(self, (value) => [value, reasons] as const),
+      Effect.sync(() => {
+        process.off("unhandledRejection", note)
+        process.off("uncaughtException", note)
+      })
+    )
+  })
 
 const collectGarbage = Effect.sync(() => {
   setFlagsFromString("--expose-gc")

@@ -1,12 +1,12 @@
 /** The judge of the chaos run: it must see what is wrong, or the run proves nothing. */
 import { describe, expect, it } from "@effect/vitest"
 import { Chat, ProviderError } from "../../src/index.js"
-import type * as Chaos from "./Chaos.js"
 import * as Dice from "./Dice.js"
-import * as Report from "./Report.js"
 import * as Script from "./Script.js"
 import * as Speech from "./Speech.js"
+import * as StormReport from "./StormReport.js"
 import * as Verdict from "./Verdict.js"
+import type * as Storm from "./weather/Storm.js"
 
 const call = 17
 const all = Speech.eventsOf(call)
@@ -84,8 +84,8 @@ describe("the script", () => {
   })
 })
 
-describe("the report", () => {
-  const good: Chaos.Result = {
+describe("the report of a storm", () => {
+  const good: Storm.Result = {
     seconds: 1,
     sum: {
       calls: 10,
@@ -94,40 +94,39 @@ describe("the report", () => {
       miscounted: 0,
       outcomes: new Map([["answered", 10]]),
       flaws: new Map(),
-      neither: [],
+      neither: 0,
+      wrong: [],
+      longestWait: 1,
       perCall: new Map()
     },
     arrived: new Map(),
-    unhandled: [],
     connectionsLeft: 0,
-    socketsLeft: 0,
     fibersLeft: 0,
     heapBefore: 100,
     heapAfter: 109
   }
 
   it("a run in which all went well holds", () => {
-    expect(Report.checks(good, 10).filter(({ holds }) => !holds)).toEqual([])
+    expect(StormReport.checks(good, 10).filter(({ holds }) => !holds)).toEqual([])
   })
 
-  const bads: ReadonlyArray<readonly [title: string, bad: Chaos.Result]> = [
+  const bads: ReadonlyArray<readonly [title: string, bad: Storm.Result]> = [
     ["a call that was not made", { ...good, sum: { ...good.sum, calls: 9 } }],
-    ["a call that ended in neither", { ...good, sum: { ...good.sum, neither: ["call 1"] } }],
+    ["a call that ended in neither", { ...good, sum: { ...good.sum, neither: 1 } }],
     ["a duplicate", { ...good, sum: { ...good.sum, flaws: new Map([["duplicate", 1]]) } }],
     ["a lost event", { ...good, sum: { ...good.sum, flaws: new Map([["lost", 1]]) } }],
     ["a mixed-up event", { ...good, sum: { ...good.sum, flaws: new Map([["mixed up", 1]]) } }],
     ["a miscounted error", { ...good, sum: { ...good.sum, miscounted: 1 } }],
     ["a notice too many", { ...good, sum: { ...good.sum, notices: 6 } }],
-    ["an unhandled rejection", { ...good, unhandled: ["Error"] }],
     ["a connection", { ...good, connectionsLeft: 1 }],
-    ["a socket", { ...good, socketsLeft: 1 }],
+    ["a healthy call that waited for long", { ...good, sum: { ...good.sum, longestWait: 6 } }],
     ["a fiber", { ...good, fibersLeft: 1 }],
     ["a heap that grew", { ...good, heapAfter: 111 }]
   ]
 
   for (const [title, bad] of bads) {
     it(`${title} does not`, () => {
-      expect(Report.checks(bad, 10).some(({ holds }) => !holds)).toBe(true)
+      expect(StormReport.checks(bad, 10).some(({ holds }) => !holds)).toBe(true)
     })
   }
 })
