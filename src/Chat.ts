@@ -135,6 +135,7 @@ export interface Request {
   readonly toolChoice?: "auto" | "none" | "required" | { readonly name: string } | undefined
   /** Tokens. Required on the Anthropic wire, where the default is 4096. */
   readonly maxTokens?: number | undefined
+  /** Anthropic's API from 2026-10-21 on, and its models from 4.7 on, take neither this nor `topP`. */
   readonly temperature?: number | undefined
   readonly topP?: number | undefined
   readonly stop?: ReadonlyArray<string> | undefined
@@ -194,7 +195,7 @@ export interface Finish {
   readonly model: string | undefined
   /** The answer's id. */
   readonly id: string | undefined
-  /** What the model said instead of an answer, where the wire keeps a refusal apart from the text. */
+  /** What the model said instead of an answer, or why it was stopped, where the wire keeps that apart from the text. */
   readonly refusal?: string | undefined
   readonly replay?: Replay | undefined
 }

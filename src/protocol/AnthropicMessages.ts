@@ -60,15 +60,7 @@ const decoder = (): Protocol.Decoder & {
 
   const startBlock = (index: unknown, fields: Fields | undefined, events: Array<Chat.Event>): void => {
     if (fields === undefined) return
-    const block: Block = {
-      place: blocks.length,
-      fields: { ...fields },
-      grown: new Map(),
-      json: "",
-      citations: []
-    }
-    blocks.push(block)
-    byIndex.set(index, block)
+    const block = sameCall(byIndex.get(index), fields) ?? addBlock(index, fields)
     switch (fields["type"]) {
       case "text":
         speak(block, fields["text"], events)
@@ -86,6 +78,13 @@ const decoder = (): Protocol.Decoder & {
         growCall(block, whole, events)
       }
     }
+  }
+
+  const addBlock = (index: unknown, fields: Fields): Block => {
+    const block = { place: blocks.length, fields: { ...fields }, grown: new Map(), json: "", citations: [] }
+    blocks.push(block)
+    byIndex.set(index, block)
+    return block
   }
 
   const speak = (block: Block, text: unknown, events: Array<Chat.Event>): void => {
@@ -160,12 +159,13 @@ const decoder = (): Protocol.Decoder & {
 
   /** What must go back. A call that was cut off is none, and gets no result that could follow it. */
   const replayed = (): Pick<Chat.Finish, "replay"> => {
+    if (!blocks.some(needsReplay)) return {}
     const content = blocks.flatMap((block) => {
       if (block.fields["type"] !== "tool_use") return replay(block)
       const id = calls.idAt(block.place)
       return id === undefined ? [] : replay(block).map((fields) => ({ ...fields, id }))
     })
-    return blocks.some(needsReplay) ? { replay: { protocol: id, content } } : {}
+    return { replay: { protocol: id, content } }
   }
 
   const stop = (fields: Fields | undefined): void => {
@@ -228,11 +228,17 @@ const failed = (fields: Fields): boolean => {
   return error !== undefined || (typeof code === "number" && code !== 0)
 }
 
+/** The block, if it is a call and these fields begin that call once more. */
+const sameCall = (block: Block | undefined, { id, type }: Fields): Block | undefined =>
+  type === "tool_use" && block?.fields["type"] === type && block.fields["id"] === id ? block : undefined
+
 /** Adds text to a field of a block. */
 const grow = (block: Block, field: string, text: string): void => {
-  const before = block.grown.get(field) ?? Joiner.make()
-  before.add(text)
-  block.grown.set(field, before)
+  const before = block.grown.get(field)
+  if (before !== undefined) return before.add(text)
+  const joiner = Joiner.make()
+  joiner.add(text)
+  block.grown.set(field, joiner)
 }
 
 /**
@@ -266,9 +272,8 @@ const replay = (block: Block): ReadonlyArray<Fields> => {
   const fields: Fields = { ...block.fields, ...Object.fromEntries(grown) }
   switch (fields["type"]) {
     case "text": {
-      const text = block.grown.get("text")?.join() ?? ""
       const citations = block.citations.length === 0 ? undefined : block.citations
-      return text === "" ? [] : [Json.defined({ ...fields, text, citations })]
+      return block.grown.has("text") ? [Json.defined({ ...fields, citations })] : []
     }
     case "thinking":
       return [

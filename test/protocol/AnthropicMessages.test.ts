@@ -855,6 +855,23 @@ describe("a streamed answer", () => {
     })
   )
 
+  it.effect("that begins the same call twice at one index has one call, and so has what goes back", () =>
+    Effect.gen(function* () {
+      const london = open(1, { type: "tool_use", id: "call-1", name: "weather", input: {} })
+      const { events } = streamed([
+        begin,
+        open(0, { type: "thinking", thinking: "hm", signature: "c2ln" }),
+        london,
+        london,
+        delta(1, { type: "input_json_delta", partial_json: '{"city":"London"}' }),
+        stop("tool_use"),
+        end
+      ])
+      expect(calls(events)).toEqual([["call-1", "weather", { city: "London" }]])
+      expect((yield* sentBack(events))[1]?.content).toEqual([thought, wireLondon])
+    })
+  )
+
   it.effect("with two calls of one id, the second cut off, has the first alone, and so has what goes back", () =>
     Effect.gen(function* () {
       const { events } = streamed([
