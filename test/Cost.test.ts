@@ -5,17 +5,17 @@ import * as Cost from "./Cost.js"
 /** Looks at so many things. */
 const look = (count: number) => () => {
   let sum = 0
-  for (let i = 0; i < count; i++) sum = (sum + i * i) % 65_521
+  for (let i = 0; i < count; i++) sum = (sum + i) | 0
   return sum
 }
 
 describe("four times the size", () => {
   it("takes about four times as long where each thing is looked at once", () => {
-    expect(Cost.growth(look(1e7), look(4e7))).toBeLessThan(8)
+    expect(Cost.growth(look(4e6), look(16e6))).toBeLessThan(8)
   })
 
   it("takes about 16 times as long where each is looked at for each", () => {
-    expect(Cost.growth(look(3000 ** 2), look(12_000 ** 2))).toBeGreaterThan(8)
+    expect(Cost.growth(look(2000 ** 2), look(8000 ** 2))).toBeGreaterThan(8)
   })
 
   it("is no square only because both are too small to measure", () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, FastCheck as fc } from "effect"
 import * as History from "../src/History.js"
 import { Chat } from "../src/index.js"
-import { growth } from "./Growth.js"
+import * as Cost from "./Cost.js"
 import { body } from "./protocol/Bodies.js"
 
 const call = (id: string, name = "weather"): Chat.ToolCall => ({ id, name, input: { of: id } })
@@ -285,7 +285,11 @@ describe("what a repair costs grows with the history", () => {
     ["of many results of one id", (size) => [asks(a), ...ids(size).map(() => says("a"))]]
   ] as ReadonlyArray<readonly [string, (size: number) => Messages]>) {
     it(title, () => {
-      expect(growth(history, History.repair, { size: 2000 })).toBeLessThan(40)
+      const repair = (size: number) => {
+        const messages = history(size)
+        return () => History.repair(messages)
+      }
+      expect(Cost.growth(repair(4000), repair(16_000))).toBeLessThan(8)
     })
   }
 })

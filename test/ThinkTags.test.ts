@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import type * as Chat from "../src/Chat.js"
 import * as ThinkTags from "../src/ThinkTags.js"
-import { growth } from "./Growth.js"
+import * as Cost from "./Cost.js"
 
 /** What comes out for these pieces, in order. */
 const run = (pieces: ReadonlyArray<string>): ReadonlyArray<Chat.Event> => {
@@ -124,7 +124,11 @@ describe("what it costs grows with the text", () => {
   ] as const) {
     it(title, () => {
       const pieces = (size: number) => [first, ...Array<string>(size).fill(piece)]
-      expect(growth(pieces, pass, { size: 10_000 })).toBeLessThan(40)
+      const passed = (size: number) => {
+        const all = pieces(size)
+        return () => pass(all)
+      }
+      expect(Cost.growth(passed(20_000), passed(80_000))).toBeLessThan(8)
     })
   }
 
