@@ -539,7 +539,8 @@ describe("a retry that is about to happen", () => {
     ["90 seconds", "90 s"],
     ["5 minutes", "5 minutes"],
     ["90 minutes", "90 minutes"],
-    ["3 hours", "3 hours"]
+    ["3 hours", "3 hours"],
+    ["72 hours", "3 days"]
   ] as const) {
     it(`a wait of ${delay} is ${expected}`, () => {
       const title = Explain.retrying({ ...notice(transient("ServerError")), delay: Duration.decode(delay) }).title

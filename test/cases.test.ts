@@ -1210,7 +1210,11 @@ const pointers: ReadonlyArray<Pointer> = [
   { ids: "O78", file: "Provider.http", title: "a slow consumer holds the socket back" },
   { ids: "V30", file: "Provider.input", title: "a body that is too large" },
   { ids: "O101", file: "secrets", title: "does not come out of" },
-  { ids: "O112", file: "Output", title: "an answer that does not fit is InvalidResponse, with its text" },
+  {
+    ids: "O112",
+    file: "Output",
+    title: "an answer that is not the object is InvalidResponse, and says what became of it"
+  },
   { ids: "O113", file: "Chat", title: "carries what the wire wants to see again, and a refusal" },
   { ids: "A37 V63", file: "protocol/AnthropicMessages", title: "of every kind of block goes back as it came" },
   { ids: "A39 V61", file: "protocol/AnthropicMessages", title: "counts its tokens with the cached ones" },

@@ -13,7 +13,9 @@ const time = (seconds: number): string =>
       ? `${Math.round(seconds)} s`
       : seconds < 7200
         ? `${Math.round(seconds / 60)} minutes`
-        : `${Math.round(seconds / 3600)} hours`
+        : seconds < 172_800
+          ? `${Math.round(seconds / 3600)} hours`
+          : `${Math.round(seconds / 86_400)} days`
 
 /** Somebody's words. Their last full stop gives way to that of the sentence around them. */
 const quoted = (words: string): string => `“${words.trim().replace(/\.$/, "")}”`
@@ -25,7 +27,7 @@ const changeRequest = "Change the request."
 
 /** What helps against an issuer that is not known here, and against none of the other faults. */
 const trustIssuer =
-  "If a proxy that inspects TLS sits in between, or the host uses a private CA, save that CA's certificate as a PEM file and point NODE_EXTRA_CA_CERTS at it."
+  "If a TLS-inspecting proxy sits in between, or the host uses a private CA, save that CA's certificate as a PEM file and point NODE_EXTRA_CA_CERTS at it."
 
 const untrusted = (what: string, code: string | undefined): string =>
   `${what}${also(code)}, so the request was not sent.`
@@ -65,7 +67,7 @@ export const en: Catalog = {
       action: `Check that ${source} holds the complete key, and that it was issued by ${provider} for this address or region.`
     }),
     knownGood: ({ fingerprint, source, status }, provider) => ({
-      title: "A working API key was refused",
+      title: "API key refused, although it has worked before",
       detail: `${refused(source, status, provider)} This key (fingerprint ${fingerprint}) has been accepted before, so the likely cause is load or a quota at the gateway, not the key.`,
       action: `Try again in a minute. If it keeps happening, check the account's quota first, then ${source}.`
     })
@@ -75,7 +77,7 @@ export const en: Catalog = {
       title: "Too many requests",
       detail: status
         ? `${provider} is limiting the rate of requests${http(status)}.`
-        : `Requests to ${provider} are being limited.`,
+        : `Requests to ${provider} are being rate-limited.`,
       action: retryLater
     }),
     Overloaded: ({ status }, provider) => ({
@@ -117,7 +119,7 @@ export const en: Catalog = {
   clock: {
     headers: (_, provider) => ({
       title: "No response in time",
-      detail: `The wait for a response from ${provider} took too long and was given up.`,
+      detail: `No response from ${provider} arrived in time, so the request was given up.`,
       action: retryLater
     }),
     idle: (_, provider) => ({
@@ -127,7 +129,7 @@ export const en: Catalog = {
     }),
     stall: (_, provider) => ({
       title: "The answer stopped arriving",
-      detail: `The connection to ${provider} was kept alive, but no output of the model arrived for too long.`,
+      detail: `The connection to ${provider} was kept alive, but no output from the model arrived for too long.`,
       action: "Try again."
     })
   },
@@ -140,9 +142,9 @@ export const en: Catalog = {
         : `Wait until ${resetsAt.toJSON()}, or upgrade the plan.`
   }),
   InvalidRequest: {
-    ContextOverflow: ({ status }, provider) => ({
+    ContextOverflow: ({ status }) => ({
       title: "The conversation is too long",
-      detail: `The request has more tokens than this model of ${provider} accepts${http(status)}.`,
+      detail: `The request has more tokens than this model's context window holds${http(status)}.`,
       action: "Shorten the conversation, or use a model with a larger context window."
     }),
     ModelNotFound: ({ status }, provider) => ({
@@ -183,7 +185,7 @@ export const en: Catalog = {
     }),
     BadBaseUrl: (_, provider) => ({
       title: "Invalid base URL",
-      detail: `The base URL for ${provider} is not an absolute http or https address, or has a user name in it, so nothing was sent.`,
+      detail: `The base URL for ${provider} is not an absolute http or https address, or contains a user name, so nothing was sent.`,
       action: "Set baseUrl to a complete address such as https://api.example.com/v1."
     }),
     InsecureBaseUrl: (_, provider) => ({
@@ -204,7 +206,7 @@ export const en: Catalog = {
     Unencodable: (_, provider) => ({
       title: "The request cannot be encoded",
       detail: `The request for ${provider} cannot be written as JSON, so nothing was sent.`,
-      action: "Look for a circular reference, a BigInt, or a message that is not one."
+      action: "Look for a circular reference, a BigInt, or a malformed message."
     }),
     Unsupported: ({ subject }, provider) => ({
       title: "Unsupported option",
@@ -215,43 +217,43 @@ export const en: Catalog = {
   certificate: {
     SelfSigned: ({ code }, provider) => ({
       title: "Untrusted certificate",
-      detail: untrusted(`The certificate at the address of ${provider} is self-signed`, code),
+      detail: untrusted(`The certificate at ${provider}'s address is self-signed`, code),
       action: `Check the base URL. ${trustIssuer}`
     }),
     UnknownIssuer: ({ code }, provider) => ({
       title: "Untrusted certificate",
       detail: untrusted(
-        `The certificate at the address of ${provider} was issued by an authority that this machine does not know`,
+        `The certificate at ${provider}'s address was issued by an authority that this machine does not know`,
         code
       ),
       action: trustIssuer
     }),
     Expired: ({ code }, provider) => ({
       title: "Expired certificate",
-      detail: untrusted(`The certificate at the address of ${provider} has expired`, code),
+      detail: untrusted(`The certificate at ${provider}'s address has expired`, code),
       action:
-        "Check this machine's clock. If it is right, whoever runs the host, or a proxy that inspects TLS in between, has to renew the certificate."
+        "Check this machine's clock. If it is right, the certificate has to be renewed by whoever runs the host or a TLS-inspecting proxy in between."
     }),
     NotYetValid: ({ code }, provider) => ({
       title: "Certificate not yet valid",
-      detail: untrusted(`The certificate at the address of ${provider} is not valid yet`, code),
+      detail: untrusted(`The certificate at ${provider}'s address is not valid yet`, code),
       action:
-        "Check this machine's clock. If it is right, the certificate has to be replaced by whoever runs the host, or a proxy that inspects TLS in between."
+        "Check this machine's clock. If it is right, the certificate has to be replaced by whoever runs the host or a TLS-inspecting proxy in between."
     }),
     WrongHost: ({ code }, provider) => ({
       title: "Certificate for another host",
-      detail: untrusted(`The certificate at the address of ${provider} was issued for another host name`, code),
-      action: "Check the base URL, and whether a login page or a proxy that inspects TLS is answering instead."
+      detail: untrusted(`The certificate at ${provider}'s address was issued for another host name`, code),
+      action: "Check the base URL, and whether a login page or a TLS-inspecting proxy is answering instead."
     }),
     Revoked: ({ code }, provider) => ({
       title: "Revoked certificate",
-      detail: untrusted(`The certificate at the address of ${provider} has been revoked`, code),
+      detail: untrusted(`The certificate at ${provider}'s address has been revoked`, code),
       action:
-        "Check the base URL. If it is right, whoever runs the host, or a proxy that inspects TLS in between, has to replace the certificate."
+        "Check the base URL. If it is right, the certificate has to be replaced by whoever runs the host or a TLS-inspecting proxy in between."
     }),
     Other: ({ code }, provider) => ({
       title: "Untrusted certificate",
-      detail: untrusted(`The certificate at the address of ${provider} could not be verified`, code),
+      detail: untrusted(`The certificate at ${provider}'s address could not be verified`, code),
       action: `Check the base URL and this machine's clock. ${trustIssuer}`
     })
   },
@@ -268,11 +270,11 @@ export const en: Catalog = {
     }),
     Redirect: ({ location, status }, provider) => ({
       title: "Redirected",
-      detail: `The response from ${provider} was a redirect${location === undefined ? "" : ` to ${location}`}${http(status)}. Redirects are not followed, because the key would go along.`,
+      detail: `The response from ${provider} was a redirect${location === undefined ? "" : ` to ${location}`}${http(status)}. Redirects are not followed, because the API key would be sent along.`,
       action:
         location === undefined
           ? "Check the base URL."
-          : "Check the base URL. If the new address is the right one, use that instead."
+          : "Check the base URL. If the new address is the right one, use it instead."
     }),
     TooLarge: (_, provider) => ({
       title: "Response too large",
@@ -288,8 +290,8 @@ export const en: Catalog = {
       action: "Try again. If it keeps happening, describe the format in the prompt, or use another model."
     }),
     SchemaMismatch: ({ mismatch }) => ({
-      title: "The answer does not fit the schema",
-      detail: `The model answered in JSON, but not as the schema wants it${mismatch === undefined ? "" : `: ${quoted(mismatch)}`}.`,
+      title: "The answer does not match the schema",
+      detail: `The model's JSON does not match the schema${mismatch === undefined ? "" : `: ${quoted(mismatch)}`}.`,
       action: "Try again. If it keeps happening, simplify the schema, or use another model."
     }),
     Truncated: () => ({

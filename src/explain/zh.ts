@@ -13,7 +13,9 @@ const time = (seconds: number): string =>
       ? `${Math.round(seconds)} 秒`
       : seconds < 7200
         ? `${Math.round(seconds / 60)} 分钟`
-        : `${Math.round(seconds / 3600)} 小时`
+        : seconds < 172_800
+          ? `${Math.round(seconds / 3600)} 小时`
+          : `${Math.round(seconds / 86_400)} 天`
 
 /** 引用他人的话，去掉末尾的句号。 */
 const quoted = (words: string): string => `“${words.trim().replace(/[.。]$/, "")}”`
@@ -62,7 +64,7 @@ export const zh: Catalog = {
       action: `请检查 ${source} 中的密钥是否完整，是否由 ${provider} 签发，是否适用于此地址或区域。`
     }),
     knownGood: ({ fingerprint, source, status }, provider) => ({
-      title: "可用的 API 密钥被拒绝",
+      title: "曾经可用的 API 密钥被拒绝",
       detail: `${refused(source, status, provider)}该密钥（指纹 ${fingerprint}）此前被接受过，原因很可能是网关负载过高或额度受限，而不在密钥本身。`,
       action: `请一分钟后重试。如果持续出现，请先查看账户额度，再检查 ${source}。`
     })
@@ -75,7 +77,7 @@ export const zh: Catalog = {
     }),
     Overloaded: ({ status }, provider) => ({
       title: "服务繁忙",
-      detail: status ? `${provider} 目前负载过高${http(status)}。` : `目前没有可用的 ${provider} 处理能力。`,
+      detail: status ? `${provider} 目前负载过高${http(status)}。` : `目前无法从 ${provider} 获得处理能力。`,
       action: retryLater
     }),
     ServerError: ({ status }, provider) => ({
