@@ -8,6 +8,7 @@
 import { cpus } from "node:os"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { parseArgs } from "node:util"
+import { NodeRuntime } from "@effect/platform-node"
 import { Console, DateTime, Effect } from "effect"
 import * as Contenders from "./Contenders.js"
 import * as Limit from "./Limit.js"
@@ -108,4 +109,5 @@ const program = Effect.gen(function* () {
   )
 )
 
-await Effect.runPromise(program)
+// Also when it is stopped from outside, no nginx stays behind.
+NodeRuntime.runMain(program)
