@@ -23,7 +23,7 @@ export const explain = (error: ProviderError.ProviderError, catalog: Catalog = e
     ...(told.attempts > 1 ? [catalog.tried(told.attempts)] : []),
     ...(told.emitted ? [catalog.brokeOff] : []),
     // Without a status there was no answer, and `detail` is not a server's.
-    ...(told.status === undefined || told.detail === undefined ? [] : [catalog.said(told.detail)])
+    ...(told.status === undefined || !told.detail?.trim() ? [] : [catalog.said(told.detail)])
   ]
   const wait = "retryAfter" in told ? told.retryAfter : undefined
   return {

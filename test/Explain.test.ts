@@ -235,6 +235,15 @@ for (const [language, catalog] of catalogs) {
       }
     })
 
+    it("words that are none are not given", () => {
+      for (const detail of ["", " \n"]) {
+        const error = transient("ServerError", { status: 500, detail })
+        expect(Explain.explain(error, catalog)).toEqual(
+          Explain.explain(transient("ServerError", { status: 500 }), catalog)
+        )
+      }
+    })
+
     it("what the model said instead of an answer is given as the model's", () => {
       const said = Explain.explain(badAnswer("Refused", { status: 200, refusal: "I cannot help with that." }), catalog)
       expect(said.detail).toContain("“I cannot help with that”")
