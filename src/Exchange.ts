@@ -6,14 +6,14 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import * as Body from "./Body.js"
 import * as ProviderError from "./ProviderError.js"
@@ -57,7 +57,7 @@ type Sent = Fiber.RuntimeFiber<Exit.Exit<HttpClientResponse.HttpClientResponse, 
 export const make = ({ client, provider, waits }: Options): Exchange => {
   const quiet = HttpClient.withScope(HttpClient.withTracerDisabledWhen(client, () => true))
   // Of no length at all, it would keep the watch awake all the time.
-  const shortest = Math.max(1, Math.min(waits.headers, waits.idle, waits.stall))
+  const shortest = Math.max(1, Math.min(waits.headers, waits.idle, waits.stall, lingersFor))
   const all = new WeakMap<Clock.Clock, Watch.Watches>()
 
   const watchesBy = (clock: Clock.Clock): Watch.Watches => {
@@ -66,20 +66,12 @@ export const make = ({ client, provider, waits }: Options): Exchange => {
     return watches
   }
 
-  /** What there is of an exchange so far. All of it is given up together. */
   const begin = (request: HttpClientRequest.HttpClientRequest, scope: Scope.Scope) =>
     Effect.gen(function* () {
       const clock = yield* Effect.clock
       const connection = yield* Scope.make()
-      const parts: Parts = { body: undefined, fetched: undefined, isWhole: false, whenOver: () => undefined }
       const execute = Effect.mapInputContext(quiet.execute(request), (context: Context.Context<never>) =>
-        Context.add(
-          watched(context, (response) => {
-            parts.fetched = response
-          }),
-          Scope.Scope,
-          connection
-        )
+        Context.add(watched(context), Scope.Scope, connection)
       )
       // A call whose signal had been aborted before it began is interrupted in this pause, and sends nothing.
       const paused = Effect.zipRight(Effect.yieldNow(), Effect.exit(execute))
@@ -87,115 +79,163 @@ export const make = ({ client, provider, waits }: Options): Exchange => {
       const watch = new Watch.Watch(clock)
       const watches = watchesBy(clock)
       yield* watches.begin(watch)
+      const held = new Held(sent, connection, watch, watches)
       yield* Scope.addFinalizer(
         scope,
-        Effect.suspend(() => {
-          watches.end(watch)
-          return giveUp(parts, connection, sent)
-        })
+        Effect.suspend(() => held.giveUp())
       )
-      return { watch, sent, parts }
+      return held
     })
 
-  const headers = (sent: Sent, watch: Watch.Watch, parts: Parts, scrub: (text: string) => string) =>
-    Effect.async<HttpClientResponse.HttpClientResponse, ProviderError.ProviderError>((resume) => {
-      const late = watch.now() + waits.headers
-      watch.over(
-        () => late,
-        () => resume(Effect.fail(tooLate(provider)))
-      )
-      sent.addObserver((ended) => {
-        const exit = Exit.flatten(ended)
-        if (Exit.isSuccess(exit)) parts.body = bodyOf(exit.value, parts.fetched)
-        resume(Effect.mapError(exit, (error) => broken(provider, error, scrub)))
-      })
-    })
+  const headers = ({ sent, watch }: Held) =>
+    Effect.async<Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>, Failure>(
+      (resume) => {
+        const late = watch.now() + waits.headers
+        watch.over(
+          () => late,
+          () => resume(Effect.fail(tooLate(provider)))
+        )
+        sent.addObserver((ended) => {
+          watch.rest()
+          resume(ended)
+        })
+      }
+    )
 
   return (request, scrub, scope) =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(begin(request, scope), ({ parts, sent, watch }) =>
-        Effect.flatMap(restore(headers(sent, watch, parts, scrub)), (response) => {
-          watch.rest()
-          const answered = (body: Body.Body): Answered => ({
-            response,
-            watch,
-            body,
-            whole: () => readAway(parts, body)
-          })
-          if (parts.body !== undefined) return Effect.succeed(answered(parts.body))
-          return Effect.map(Body.fromStream(response.stream), (body) => {
-            parts.body = body
-            return answered(body)
+      Effect.flatMap(begin(request, scope), (held) =>
+        Effect.flatMap(restore(headers(held)), (exit): Effect.Effect<Answered, Failure> => {
+          const response = given(exit)
+          if (Exit.isFailure(response)) {
+            return Effect.failCause(Cause.map(response.cause, (error) => broken(provider, error, scrub)))
+          }
+          if (!isResponse(response.value)) return Effect.fail(none(provider))
+          return Effect.map(Body.fromResponse(response.value), (body): Answered => {
+            held.body = body
+            return {
+              response: response.value,
+              watch: held.watch,
+              body: scrubbed(body, scrub),
+              whole: held.whole,
+              over: () => undefined
+            }
           })
         })
       )
     )
 }
 
-interface Parts {
+type Failure = ProviderError.ProviderError
+
+/** A client that fails because of the status has an answer all the same: what it means, is decided here. */
+const given = <E extends HttpClientError.HttpClientError>(
+  exit: Exit.Exit<HttpClientResponse.HttpClientResponse, E>
+): Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError> => {
+  if (Exit.isSuccess(exit)) return exit
+  const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  return error?._tag === "ResponseError" && error.reason === "StatusCode" ? Exit.succeed(error.response) : exit
+}
+
+/** A client of the program's own may give anything. */
+const isResponse = (response: HttpClientResponse.HttpClientResponse): boolean => {
+  try {
+    return typeof response.status === "number"
+  } catch {
+    return false
+  }
+}
+
+/** The system's word for what broke is the platform's, which may quote anything. */
+const scrubbed = ({ isOver, next, release }: Body.Body, scrub: (text: string) => string): Body.Body => ({
+  isOver,
+  release,
+  next: (then) => next((read) => then(read._tag === "Broken" ? { ...read, code: word(read.code, scrub) } : read))
+})
+
+const word = (code: string, scrub: (text: string) => string): string => scrub(code.slice(0, 4096)).slice(0, 120)
+
+/** Servers end the body a moment after `[DONE]`. Some never do. In milliseconds. */
+const lingersFor = 1000
+
+/** So many bytes are read behind a whole answer at most. What ends a body is a line or two. */
+const lingersOver = 4096
+
+/** What there is of an exchange so far. All of it is given up together. */
+class Held {
   body: Body.Body | undefined
-  fetched: Response | undefined
-  /** The answer is whole, though its body may not have ended yet. */
-  isWhole: boolean
-  whenOver: () => void
-}
+  /** The answer is whole, and the end of its body is waited for. */
+  private lingers = false
+  /** Given up by the call, and held by nothing but its lingering. */
+  private isGivenUp = false
 
-/** Nothing that comes now is of use. But a body that ends leaves its connection to the next request. */
-const readAway = (parts: Parts, body: Body.Body): void => {
-  parts.isWhole = true
-  body.next(({ _tag }) => {
-    if (_tag === "Bytes") readAway(parts, body)
-    else parts.whenOver()
+  constructor(
+    readonly sent: Sent,
+    private readonly connection: Scope.CloseableScope,
+    readonly watch: Watch.Watch,
+    private readonly watches: Watch.Watches
+  ) {}
+
+  /** Nothing that comes now is of use. But a body that ends leaves its connection to the next request. */
+  readonly whole = (): void => {
+    const late = this.watch.now() + lingersFor
+    this.lingers = true
+    this.watch.over(
+      () => late,
+      (fork) => {
+        this.endLingering()
+        fork(this.breakOff)
+      }
+    )
+    this.readAway(lingersOver)
+  }
+
+  /** What has not ended is broken off. Nobody waits for it: a client may take for ever. */
+  giveUp(): Effect.Effect<void> {
+    this.isGivenUp = true
+    if (this.lingers) return Effect.void
+    this.watches.end(this.watch)
+    return this.body?.isOver() === true ? Effect.void : this.breakOff
+  }
+
+  private readAway(left: number): void {
+    this.body?.next((read) => {
+      if (read._tag !== "Bytes") return this.endLingering()
+      if (left > read.bytes.length) return this.readAway(left - read.bytes.length)
+      // More than an end. The watch breaks it off when it looks up next.
+      this.watch.over(
+        () => 0,
+        (fork) => {
+          this.endLingering()
+          fork(this.breakOff)
+        }
+      )
+    })
+  }
+
+  private endLingering(): void {
+    this.lingers = false
+    this.watch.rest()
+    if (this.isGivenUp) this.watches.end(this.watch)
+  }
+
+  private readonly breakOff: Effect.Effect<void> = Effect.suspend(() => {
+    this.sent.unsafeInterruptAsFork(FiberId.none)
+    return Effect.zipRight(this.body?.release ?? Effect.void, Scope.close(this.connection, Exit.void))
   })
-}
-
-/** Servers end the body a moment after `[DONE]`. Some never do. */
-const lingersFor = "1 second"
-
-/** What has not ended is broken off; but behind a whole answer the end is waited for, by nobody who has to. */
-const giveUp = (parts: Parts, connection: Scope.CloseableScope, sent: Sent): Effect.Effect<void> => {
-  const { body } = parts
-  const close = Scope.close(connection, Exit.void)
-  if (body === undefined) return Effect.zipRight(Fiber.interrupt(sent), close)
-  if (body.isOver()) return Effect.void
-  const breakOff = Effect.zipRight(body.release, close)
-  if (!parts.isWhole) return breakOff
-  const linger = Effect.zipRight(Effect.sleep(lingersFor), breakOff)
-  return Effect.map(Effect.forkDaemon(Effect.interruptible(linger)), (fiber) => {
-    parts.whenOver = () => fiber.unsafeInterruptAsFork(FiberId.none)
-  })
-}
-
-/** `fetch` tells what it returned; the clients of Node show the stream that they read from; the others have theirs. */
-const bodyOf = (
-  response: HttpClientResponse.HttpClientResponse,
-  fetched: Response | undefined
-): Body.Body | undefined => {
-  if (fetched?.body) return Body.fromReadableStream(fetched.body)
-  const source = Predicate.hasProperty(response, "source") ? response.source : undefined
-  const readable = Predicate.hasProperty(source, "body") ? source.body : source
-  return Body.isReadable(readable) ? Body.fromReadable(readable) : undefined
 }
 
 /**
- * Where the client is `fetch`, tells of what it returned, and follows no redirect: `fetch` strips `Authorization` on the
- * way to another origin, but neither `x-api-key` nor `api-key`.
+ * Where the client is `fetch`, it follows no redirect: `fetch` strips `Authorization` on the way to another origin, but
+ * neither `x-api-key` nor `api-key`.
  */
 export const watched = <R>(
   context: Context.Context<R>,
-  onResponse: (response: Response) => void
+  // To be dropped when nobody gives it any more.
+  _onResponse?: (response: Response) => void
 ): Context.Context<R> => {
   const init = Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit))
-  const given = Option.getOrElse(Context.getOption(context, FetchHttpClient.Fetch), () => globalThis.fetch)
-  const fetch: typeof globalThis.fetch = async (...request) => {
-    const response = await given(...request)
-    onResponse(response)
-    return response
-  }
-  return context.pipe(
-    Context.add(FetchHttpClient.RequestInit, { ...init, redirect: "manual" }),
-    Context.add(FetchHttpClient.Fetch, fetch)
-  )
+  return Context.add(context, FetchHttpClient.RequestInit, { ...init, redirect: "manual" })
 }
 
 const tooLate = (provider: string): ProviderError.ProviderError =>
@@ -205,16 +245,65 @@ const tooLate = (provider: string): ProviderError.ProviderError =>
     clock: "headers"
   })
 
+/** What the client gave is no response. Another try would get no other. */
+const none = (provider: string): ProviderError.ProviderError =>
+  new ProviderError.InvalidResponse({ ...ProviderError.nothingSent(provider), reason: "NotTheProtocol" })
+
 /** What an exchange that broke means. */
 export const broken = (
   provider: string,
   error: HttpClientError.HttpClientError,
   scrub: (text: string) => string
 ): ProviderError.ProviderError => {
-  const code = Body.codeOf(error.cause) ?? error.reason
-  const detail = error.cause instanceof Error ? scrub(error.cause.message).slice(0, 800) : undefined
-  const facts = { ...ProviderError.nothingSent(provider), code, detail }
-  return error._tag === "RequestError" && error.reason !== "Transport"
-    ? new ProviderError.InvalidRequest({ ...facts, reason: "BadRequest" })
-    : new ProviderError.Transient({ ...facts, reason: /TIMEOUT|TIMEDOUT/.test(code) ? "TimedOut" : "Unreachable" })
+  const system = Body.codeOf(error.cause)
+  const code = word(system ?? error.reason, scrub)
+  const facts = { ...ProviderError.nothingSent(provider), code }
+  if (system !== undefined && untrusted.has(system)) {
+    return new ProviderError.InvalidRequest({ ...facts, reason: "BadRequest", problem: "UntrustedCertificate" })
+  }
+  if (error._tag === "RequestError" && error.reason !== "Transport") {
+    return new ProviderError.InvalidRequest({ ...facts, reason: "BadRequest" })
+  }
+  // A client that reads the answer itself, and takes it for something else.
+  if (error._tag === "ResponseError" && error.cause instanceof SyntaxError) {
+    return new ProviderError.InvalidResponse({ ...facts, status: error.response.status, reason: "NotTheProtocol" })
+  }
+  return new ProviderError.Transient({ ...facts, reason: /TIMEOUT|TIMEDOUT/.test(code) ? "TimedOut" : "Unreachable" })
 }
+
+/**
+ * The system's words for a certificate that cannot be verified: https://nodejs.org/api/tls.html#x509-certificate-error-codes,
+ * the two of `tls.checkServerIdentity` and Bun's own.
+ */
+const untrusted: ReadonlySet<string> = new Set([
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_CRL",
+  "UNABLE_TO_DECRYPT_CERT_SIGNATURE",
+  "UNABLE_TO_DECRYPT_CRL_SIGNATURE",
+  "UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY",
+  "CERT_SIGNATURE_FAILURE",
+  "CRL_SIGNATURE_FAILURE",
+  "CERT_NOT_YET_VALID",
+  "CERT_HAS_EXPIRED",
+  "CRL_NOT_YET_VALID",
+  "CRL_HAS_EXPIRED",
+  "ERROR_IN_CERT_NOT_BEFORE_FIELD",
+  "ERROR_IN_CERT_NOT_AFTER_FIELD",
+  "ERROR_IN_CRL_LAST_UPDATE_FIELD",
+  "ERROR_IN_CRL_NEXT_UPDATE_FIELD",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "CERT_CHAIN_TOO_LONG",
+  "CERT_REVOKED",
+  "INVALID_CA",
+  "PATH_LENGTH_EXCEEDED",
+  "INVALID_PURPOSE",
+  "CERT_UNTRUSTED",
+  "CERT_REJECTED",
+  "HOSTNAME_MISMATCH",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+  "ERR_TLS_CERT_ALTNAME_FORMAT",
+  "UNKNOWN_CERTIFICATE_VERIFICATION_ERROR"
+])

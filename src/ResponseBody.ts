@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import type * as Body from "./Body.js"
 import type * as Chat from "./Chat.js"
 import * as Fault from "./Fault.js"
+import * as Joiner from "./Joiner.js"
 import type { Taken } from "./Opened.js"
 import type * as Protocol from "./Protocol.js"
 import type { Watch } from "./Watch.js"
@@ -28,6 +29,8 @@ export interface Source {
   readonly waits: Waits
   /** The answer is whole, and nothing more is read here. */
   readonly whole: () => void
+  /** Called once, when nothing more of the answer will be read: it is whole, failed or broke, or its time was up. */
+  readonly over: () => void
 }
 
 /** The events of a streamed answer, as `Opened` has them. */
@@ -39,127 +42,198 @@ export interface Events {
 }
 
 /**
- * The events of a streamed answer. They are read when they are wanted, so a slow consumer holds the socket back, and no
- * clock runs against it. The reading itself is plain code, in the callback of the read.
+ * The most bytes that are read while nobody waits for them. Most answers end within that, so that it is known that they
+ * are whole though their consumer is still busy. Behind it a slow consumer holds the socket back.
  */
-export const events = ({ body, waits, watch, whole }: Source, reader: Protocol.Reader): Events => {
-  let head = ""
-  let ready: ReadonlyArray<Chat.Event> = []
-  let fault: Fault.Fault | undefined
-  let defect: { readonly cause: unknown } | undefined
+const readAhead = 64 * 1024
+
+/**
+ * The events of a streamed answer. No clock runs while nobody waits for them. The reading is plain code, in the callback
+ * of the read.
+ */
+export const events = (source: Source, reader: Protocol.Reader): Events => new Reading(source, reader)
+
+class Reading implements Events {
+  /** What came and has not been taken. */
+  private ready: Array<Chat.Event> = []
+  /** Bytes that came since the last take. */
+  private ahead = 0
+  /** Why it ended, if not well. It is told behind what is ready. */
+  private ended: { readonly fault: Fault.Fault } | { readonly defect: unknown } | undefined
+  private isToldOver = false
   /** Told when there is something; nothing while nobody waits. */
-  let arrived: (() => void) | undefined
-  let reading = false
-  let lastByte = 0
-  let lastOutput = 0
+  private arrived: (() => void) | undefined
+  /** Whether a chunk has been asked for and has not come. */
+  private reading = false
+  private lastByte = 0
+  private lastOutput = 0
+  /** The beginning of what came before the first event, for the error of an answer that is none. */
+  private head = ""
 
-  const feed = (bytes: Uint8Array): void => {
-    lastByte = watch.now()
-    if (!reader.begun() && head.length < 480) head += new TextDecoder().decode(bytes.subarray(0, 480))
-    add(reader.feed(bytes))
-    const state = reader.state()
-    if (Fault.isFault(state)) fault = state
-    else if (state === "done") whole()
-  }
+  constructor(
+    private readonly source: Source,
+    private readonly reader: Protocol.Reader
+  ) {}
 
-  const add = (events: ReadonlyArray<Chat.Event>): void => {
-    ready = ready.length === 0 ? events : [...ready, ...events]
-  }
+  readonly take = Effect.suspend(() => (this.ready.length > 0 || this.isOver() ? this.taken() : this.arrival))
 
-  /** The body ended or broke: a whole answer is still one, and what is none says why. */
-  const end = (why: Fault.Fault): void => {
-    add(reader.end())
-    const state = reader.state()
-    if (!Fault.isFault(state)) return
-    fault = state._tag !== "Cut" ? state : reader.begun() ? why : nothing(why, head)
-  }
-
-  const isOver = () => defect !== undefined || fault !== undefined || reader.state() !== "more"
-
-  const read = (): void => {
-    reading = true
-    body.next((chunk) => {
-      reading = false
-      attempt(() => decode(chunk))
-      if (ready.length > 0 || isOver()) arrived?.()
-      else if (arrived !== undefined) read()
-    })
-  }
-
-  const decode = (chunk: Body.Read): void => {
-    if (chunk._tag === "Bytes") feed(chunk.bytes)
-    else end(Fault.cut(chunk._tag === "Broken" ? chunk.code : undefined))
-  }
-
-  /** Outside of any fiber, so a mistake is caught here and is a defect where the events are wanted. */
-  const attempt = (run: () => void): void => {
-    try {
-      run()
-    } catch (cause) {
-      defect = { cause }
+  readonly taken = (): Exit.Exit<Taken, Fault.Fault> => {
+    const { ended } = this
+    if (this.ready.length === 0 && ended !== undefined) {
+      return "fault" in ended ? Exit.fail(ended.fault) : Exit.die(ended.defect)
     }
+    const events = this.takeReady()
+    const taken: Taken = [Chunk.unsafeFromArray(events), ended === undefined && this.isOver()]
+    this.readOn()
+    return Exit.succeed(taken)
   }
 
-  const wait = (then: () => void): void => {
-    lastByte = lastOutput = watch.now()
-    arrived = then
-    watch.over(due, expire)
-    if (ready.length > 0 || isOver()) then()
-    else if (!reading) read()
-  }
-
-  const due = () =>
-    arrived === undefined
-      ? watch.now() + Math.min(waits.idle, waits.stall)
-      : Math.min(lastByte + waits.idle, lastOutput + waits.stall)
-
-  const expire = (): void => {
-    attempt(() => end(stalled(lastByte + waits.idle <= lastOutput + waits.stall)))
-    arrived?.()
-  }
-
-  const stopWaiting = Effect.sync(() => {
-    arrived = undefined
-  })
-
-  const taken = (): Exit.Exit<Taken, Fault.Fault> => {
-    if (defect !== undefined) return Exit.die(defect.cause)
-    const events = ready
-    ready = []
-    if (events.length === 0 && fault !== undefined) return Exit.fail(fault)
-    return Exit.succeed([Chunk.unsafeFromArray(events), fault === undefined && isOver()])
-  }
-
-  const waitOnce = (then: () => void): void =>
-    wait(() => {
-      arrived = undefined
+  readonly wait = (then: () => void): void =>
+    this.waitFor(() => {
+      this.arrived = undefined
       then()
     })
 
-  const arrival = Effect.async<Taken, Fault.Fault>((resume) => {
-    waitOnce(() => resume(taken()))
-    return stopWaiting
-  })
-
-  const each = (onEvent: (event: Chat.Event) => void) =>
+  readonly each = (onEvent: (event: Chat.Event) => void): Effect.Effect<void, Fault.Fault> =>
     Effect.async<void, Fault.Fault>((resume) => {
-      const handOver = () => {
-        const events = ready
-        ready = []
-        for (const event of events) onEvent(event)
-      }
-      wait(() => {
-        lastOutput = lastByte
-        attempt(handOver)
-        if (!isOver()) return read()
-        arrived = undefined
-        resume(Effect.asVoid(taken()))
+      this.waitFor(() => {
+        this.lastOutput = this.lastByte
+        this.attempt(() => {
+          for (const event of this.takeReady()) onEvent(event)
+        })
+        if (!this.isOver()) return
+        this.arrived = undefined
+        resume(Effect.asVoid(this.taken()))
       })
-      return stopWaiting
+      return this.stopWaiting
     })
 
-  const take = Effect.suspend(() => (ready.length > 0 || isOver() ? taken() : arrival))
-  return { each, take, taken, wait: waitOnce }
+  private readonly arrival = Effect.async<Taken, Fault.Fault>((resume) => {
+    this.wait(() => resume(this.taken()))
+    return this.stopWaiting
+  })
+
+  private readonly stopWaiting = Effect.sync(() => {
+    this.arrived = undefined
+  })
+
+  private takeReady(): ReadonlyArray<Chat.Event> {
+    const events = this.ready
+    this.ready = []
+    this.ahead = 0
+    return events
+  }
+
+  private waitFor(arrived: () => void): void {
+    const { watch } = this.source
+    this.lastByte = this.lastOutput = watch.now()
+    this.arrived = arrived
+    // An answer that is over is watched for its end alone.
+    if (!this.isOver()) watch.over(this.due, this.expire)
+    if (this.ready.length > 0 || this.isOver()) this.tell()
+    this.readOn()
+  }
+
+  /** Asks for the next chunk, if one is wanted. */
+  private readOn(): void {
+    if (this.reading || this.isOver() || (this.arrived === undefined && this.ahead >= readAhead)) return
+    this.reading = true
+    this.source.body.next(this.came)
+  }
+
+  private readonly came = (chunk: Body.Read): void => {
+    this.reading = false
+    // It comes too late: the clock has run out.
+    if (this.isOver()) return
+    this.attempt(() => this.decode(chunk))
+    this.settle()
+    if (this.ready.length > 0 || this.isOver()) this.tell()
+    this.readOn()
+  }
+
+  private decode(chunk: Body.Read): void {
+    if (chunk._tag === "Bytes") this.feed(chunk.bytes)
+    else this.end(whyEnded(chunk))
+  }
+
+  private feed(bytes: Uint8Array): void {
+    const { reader } = this
+    this.lastByte = this.source.watch.now()
+    this.ahead += bytes.length
+    if (!reader.begun() && this.head.length < 480) this.head += new TextDecoder().decode(bytes.subarray(0, 480))
+    this.add(reader.feed(bytes))
+    const state = reader.state()
+    if (Fault.isFault(state)) this.ended = { fault: state }
+    else if (state === "done") this.source.whole()
+  }
+
+  private add(events: ReadonlyArray<Chat.Event>): void {
+    for (const event of events) this.ready.push(event)
+  }
+
+  /** The body ended or broke: a whole answer is still one, and what is none says why. */
+  private end(why: Fault.Fault): void {
+    const { reader } = this
+    this.add(reader.end())
+    const state = reader.state()
+    if (!Fault.isFault(state)) return
+    this.ended = { fault: state._tag !== "Cut" ? state : reader.begun() ? why : nothing(why, this.head) }
+  }
+
+  private isOver(): boolean {
+    return this.ended !== undefined || this.reader.state() !== "more"
+  }
+
+  /** Nothing more will be read. Whoever is told of it is told before the consumer is. */
+  private settle(): void {
+    if (this.isToldOver || !this.isOver()) return
+    this.isToldOver = true
+    this.attempt(this.source.over)
+  }
+
+  private tell(): void {
+    this.attempt(() => this.arrived?.())
+    // What the consumer's own callback throws ends its answer, too.
+    this.settle()
+  }
+
+  private readonly due = (): number => {
+    const { waits, watch } = this.source
+    return this.arrived === undefined
+      ? watch.now() + Math.min(waits.idle, waits.stall)
+      : Math.min(this.lastByte + waits.idle, this.lastOutput + waits.stall)
+  }
+
+  private readonly expire = (): void => {
+    if (this.isOver()) return
+    const { waits } = this.source
+    this.attempt(() => this.end(stalled(this.lastByte + waits.idle <= this.lastOutput + waits.stall)))
+    this.settle()
+    this.tell()
+  }
+
+  /** Outside of any fiber, so a mistake is caught here and is a defect where the events are wanted. */
+  private attempt(run: () => void): void {
+    try {
+      run()
+    } catch (defect) {
+      this.ended = { defect }
+    }
+  }
+}
+
+/** What it means for an answer that is not whole. */
+const whyEnded = (read: Exclude<Body.Read, { readonly _tag: "Bytes" }>): Fault.Fault => {
+  switch (read._tag) {
+    case "End":
+      return Fault.cut()
+    case "Broken":
+      return Fault.cut(read.code)
+    case "Unreadable":
+      return read.encoding === undefined
+        ? Fault.malformed("Empty")
+        : Fault.malformed("NotTheProtocol", `content-encoding: ${read.encoding}`)
+  }
 }
 
 /** A body that ended without one event is none; one of nothing but keep-alive comments was cut off while it waited. */
@@ -172,32 +246,42 @@ const nothing = (fault: Fault.Fault, head: string): Fault.Fault =>
  * The whole body as text. It fails as soon as it is larger than `maxBytes`, or a clock runs out: white space is what
  * servers keep a connection alive with (DeepSeek sends empty lines), so it is bytes, but no output.
  */
-export const text = ({ body, waits, watch }: Source, maxBytes: number): Effect.Effect<string, Fault.Fault> =>
+export const text = ({ body, over, waits, watch }: Source, maxBytes: number): Effect.Effect<string, Fault.Fault> =>
   Effect.async((resume) => {
     const decoder = new TextDecoder()
-    let text = ""
-    let size = 0
-    let lastByte = watch.now()
-    let lastOutput = lastByte
+    const pieces = Joiner.make()
+    const read = { size: 0, lastByte: watch.now(), lastOutput: watch.now(), isOver: false }
 
-    const read = (): void =>
-      body.next((chunk) => {
-        if (chunk._tag === "End") return resume(Effect.succeed(text + decoder.decode()))
-        if (chunk._tag === "Broken") return resume(Effect.fail(Fault.cut(chunk.code)))
-        size += chunk.bytes.length
-        if (size > maxBytes) return resume(Effect.fail(Fault.malformed("TooLarge", text)))
-        const piece = decoder.decode(chunk.bytes, { stream: true })
-        lastByte = watch.now()
-        if (piece.trim() !== "") lastOutput = lastByte
-        text += piece
-        read()
-      })
+    const end = (exit: Exit.Exit<string, Fault.Fault>): void => {
+      if (read.isOver) return
+      read.isOver = true
+      watch.rest()
+      try {
+        over()
+        resume(exit)
+      } catch (defect) {
+        // Outside of any fiber, so a mistake is caught here and is a defect of this call.
+        resume(Exit.die(defect))
+      }
+    }
+    const came = (chunk: Body.Read): void => {
+      if (read.isOver) return
+      if (chunk._tag === "End") return end(Exit.succeed(pieces.join() + decoder.decode()))
+      if (chunk._tag !== "Bytes") return end(Exit.fail(whyEnded(chunk)))
+      read.size += chunk.bytes.length
+      if (read.size > maxBytes) return end(Exit.fail(Fault.malformed("TooLarge", pieces.join())))
+      const piece = decoder.decode(chunk.bytes, { stream: true })
+      read.lastByte = watch.now()
+      if (piece.trim() !== "") read.lastOutput = read.lastByte
+      pieces.add(piece)
+      body.next(came)
+    }
 
     watch.over(
-      () => Math.min(lastByte + waits.idle, lastOutput + waits.stall),
-      () => resume(Effect.fail(stalled(lastByte + waits.idle <= lastOutput + waits.stall)))
+      () => Math.min(read.lastByte + waits.idle, read.lastOutput + waits.stall),
+      () => end(Exit.fail(stalled(read.lastByte + waits.idle <= read.lastOutput + waits.stall)))
     )
-    read()
+    body.next(came)
   })
 
 const stalled = (idle: boolean): Fault.Fault => ({ _tag: "Stalled", clock: idle ? "idle" : "stall" })

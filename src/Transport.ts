@@ -118,7 +118,7 @@ export const make = (options: Options): Transport => {
           const key = yield* readKey
           log.sent(key)
           const request = key._tag === "Key" ? key.authorize(options.scheme)(call.request) : call.request
-          const { body, response, watch, whole } = yield* exchange(request, Credential.scrub(key), scope)
+          const { body, over, response, watch, whole } = yield* exchange(request, Credential.scrub(key), scope)
           span.attribute("status", response.status)
           if (response.status < 200 || response.status >= 300) return yield* refuse(log, key, response, body)
           const answer = yield* call.read({
@@ -127,6 +127,7 @@ export const make = (options: Options): Transport => {
             body,
             watch,
             whole,
+            over,
             waits,
             fail: (fault, sofar) => fail(log, key, response, fault, sofar)
           })

@@ -8,18 +8,21 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 
+/** Runs an effect in a fiber of its own. */
+export type Fork = (effect: Effect.Effect<void>) => void
+
 /** What one exchange waits for at the moment. */
 export class Watch {
   private due = never
-  private expire: () => void = () => undefined
+  private expire: (fork: Fork) => void = nothing
 
   constructor(private readonly clock: Clock.Clock) {}
 
-  /** Milliseconds since the epoch. */
-  readonly now = (): number => this.clock.unsafeCurrentTimeMillis()
+  /** Milliseconds since a moment of its own, by a clock that nobody sets back. */
+  readonly now = (): number => millis(this.clock)
 
   /** Calls `expire` when the moment that `due` names has come. The moment may move in the meantime. */
-  over(due: () => number, expire: () => void): void {
+  over(due: () => number, expire: (fork: Fork) => void): void {
     this.due = due
     this.expire = expire
   }
@@ -27,19 +30,25 @@ export class Watch {
   /** Nothing is waited for. */
   rest(): void {
     this.due = never
+    this.expire = nothing
   }
 
   /** How long until the next moment. What is due is told, and waits for nothing more. */
-  look(now: number): number {
+  look(now: number, fork: Fork): number {
     const left = this.due() - now
     if (left > 0) return left
+    const { expire } = this
     this.rest()
-    this.expire()
+    expire(fork)
     return Number.POSITIVE_INFINITY
   }
 }
 
 const never = (): number => Number.POSITIVE_INFINITY
+
+const nothing = (): void => undefined
+
+const millis = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
 
 export interface Watches {
   readonly begin: (watch: Watch) => Effect.Effect<void>
@@ -54,9 +63,18 @@ export const make = (clock: Clock.Clock, shortest: number): Watches => {
   let fiber: Fiber.RuntimeFiber<void> | undefined
 
   const look: Effect.Effect<void> = Effect.suspend(() => {
-    const now = clock.unsafeCurrentTimeMillis()
-    const left = Array.from(watches, (watch) => watch.look(now))
-    return Effect.zipRight(clock.sleep(Duration.millis(Math.min(shortest, ...left))), look)
+    const now = millis(clock)
+    const forked: Array<Effect.Effect<void>> = []
+    let left = shortest
+    for (const watch of watches)
+      left = Math.min(
+        left,
+        lookAt(watch, now, (effect) => forked.push(effect))
+      )
+    const goOn = Effect.zipRight(Effect.interruptible(clock.sleep(Duration.millis(left))), look)
+    return forked.length === 0
+      ? goOn
+      : Effect.zipRight(Effect.forEach(forked, Effect.forkDaemon, { discard: true }), goOn)
   })
 
   const endIfIdle = (): void => {
@@ -71,7 +89,8 @@ export const make = (clock: Clock.Clock, shortest: number): Watches => {
       watches.add(watch)
       if (begun) return Effect.void
       begun = true
-      return Effect.map(Effect.forkDaemon(Effect.interruptible(look)), (looking) => {
+      // It may be ended by the last one that it tells, and still has to do what that one asked for.
+      return Effect.map(Effect.forkDaemon(Effect.uninterruptible(look)), (looking) => {
         fiber = looking
         endIfIdle()
       })
@@ -80,5 +99,16 @@ export const make = (clock: Clock.Clock, shortest: number): Watches => {
       watches.delete(watch)
       endIfIdle()
     }
+  }
+}
+
+/** One that throws ends by it, in a fiber where it can be seen, and the others are looked at all the same. */
+const lookAt = (watch: Watch, now: number, fork: Fork): number => {
+  try {
+    return watch.look(now, fork)
+  } catch (defect) {
+    watch.rest()
+    fork(Effect.die(defect))
+    return Number.POSITIVE_INFINITY
   }
 }

@@ -1,13 +1,16 @@
 /** What becomes of a connection, at a real server. */
 import * as Http from "node:http"
+import * as Https from "node:https"
 import type { AddressInfo } from "node:net"
-import { FetchHttpClient } from "@effect/platform"
+import { FetchHttpClient, HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Layer, Redacted, Stream } from "effect"
-import { OpenAiCompatible, Provider } from "../src/index.js"
-import { eventually } from "./Loopback.js"
-import { chunk, hello } from "./Wire.js"
+import { Duration, Effect, Layer, Redacted, Stream } from "effect"
+import * as Exchange from "../src/Exchange.js"
+import { MiMo, OpenAiCompatible, Provider } from "../src/index.js"
+import * as Gateway from "../src/testing/Gateway.js"
+import { clients, eventually, mimo as mimoAt, quick, serve } from "./Loopback.js"
+import { accept, chunk, failed, hello, refused, streamed, whole as wholeAnswer } from "./Wire.js"
 
 const whole = `data: ${JSON.stringify(chunk({ content: "Hi" }, { finish_reason: "stop" }))}\n\ndata: [DONE]\n\n`
 
@@ -85,3 +88,332 @@ for (const [name, client] of [
     )
   })
 }
+
+describe("behind [DONE], a body that goes on for ever", () => {
+  /** Bytes as fast as they are taken. */
+  const flood = Effect.acquireRelease(
+    Effect.async<{
+      readonly port: number
+      readonly server: Http.Server
+      readonly written: () => number
+      readonly open: () => number
+    }>((resume) => {
+      let written = 0
+      let open = 0
+      const server = Http.createServer((request, response) => {
+        request.resume()
+        response.writeHead(200, { "content-type": "text/event-stream" }).write(whole)
+        const more = () => {
+          while (!response.destroyed && response.write(": more\n\n".repeat(4096))) written += 8 * 4096
+        }
+        response.on("drain", more)
+        more()
+      })
+      server.on("connection", (socket) => {
+        open++
+        socket.on("close", () => {
+          open--
+        })
+      })
+      server.listen(0, "127.0.0.1", () =>
+        resume(
+          Effect.succeed({
+            port: (server.address() as AddressInfo).port,
+            server,
+            written: () => written,
+            open: () => open
+          })
+        )
+      )
+    }),
+    ({ server }) =>
+      Effect.sync(() => {
+        server.closeAllConnections()
+        server.close()
+      })
+  )
+
+  for (const [name, client] of clients) {
+    it.scopedLive(`is read no further than a few KiB, and broken off, over ${name}`, () =>
+      Effect.gen(function* () {
+        const { open, port, written } = yield* flood
+        const layer = OpenAiCompatible.layer({
+          id: "test",
+          baseUrl: `http://127.0.0.1:${port}/v1`,
+          model: "m",
+          apiKey: Redacted.make("k-1")
+        })
+        const call = Effect.gen(function* () {
+          const reply = yield* Provider.listen(hello, () => undefined)
+          expect(reply.text).toBe("Hi")
+          expect(yield* eventually(Effect.sync(() => open() === 0))).toBe(true)
+          // What the sockets of both sides hold, and no more.
+          expect(written()).toBeLessThan(16 * 1024 * 1024)
+        })
+        yield* Effect.provide(call, Layer.provide(layer, client))
+      })
+    )
+
+    it.scopedLive(`while its consumer pauses, it is broken off as well, over ${name}`, () =>
+      Effect.gen(function* () {
+        const { open, port } = yield* flood
+        const layer = OpenAiCompatible.layer({
+          id: "test",
+          baseUrl: `http://127.0.0.1:${port}/v1`,
+          model: "m",
+          apiKey: Redacted.make("k-1")
+        })
+        const call = Provider.stream(hello).pipe(
+          Stream.runForEach(() =>
+            Effect.map(eventually(Effect.sync(() => open() === 0)), (closed) => expect(closed).toBe(true))
+          )
+        )
+        yield* Effect.provide(call, Layer.provide(layer, client))
+      })
+    )
+  }
+})
+
+describe("a client that fails because of the status", () => {
+  const filters: ReadonlyArray<readonly [string, (client: HttpClient.HttpClient) => HttpClient.HttpClient]> = [
+    ["filterStatusOk", HttpClient.filterStatusOk],
+    ["filterStatus", HttpClient.filterStatus((status) => status === 418)],
+    [
+      "filterStatusOk, and a tap that reads what it refuses",
+      (client) => HttpClient.filterStatusOk(HttpClient.tap(client, ({ text }) => Effect.ignore(text)))
+    ]
+  ]
+  for (const [name, filter] of filters) {
+    const through = (client: Layer.Layer<HttpClient.HttpClient>) =>
+      Layer.provide(Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, filter)), client)
+    describe.each(clients)(`(${name}) over %s`, (_, client) => {
+      const at = (script: Gateway.Script) =>
+        mimoAt().pipe(Layer.provideMerge(Layer.merge(through(client), serve(script))))
+      const failure = Effect.flip(Provider.complete(hello))
+      const count = Effect.map(Gateway.requests, (requests) => requests.length)
+
+      it.live("a 401 for a key that was never accepted is AuthRejected after 1 request", () =>
+        Effect.gen(function* () {
+          expect(yield* failure).toMatchObject({
+            _tag: "AuthRejected",
+            status: 401,
+            attempts: 1,
+            detail: expect.stringContaining("Invalid API Key")
+          })
+          expect(yield* count).toBe(1)
+        }).pipe(Effect.provide(at(Array.from({ length: 12 }, () => refused()))))
+      )
+
+      it.live("a 400 is InvalidRequest, with the server's words", () =>
+        Effect.gen(function* () {
+          expect(yield* failure).toMatchObject({
+            _tag: "InvalidRequest",
+            status: 400,
+            attempts: 1,
+            detail: "failed with 400"
+          })
+        }).pipe(Effect.provide(at([failed(400)])))
+      )
+
+      it.live("an empty balance is QuotaExceeded", () =>
+        Effect.gen(function* () {
+          expect(yield* failure).toMatchObject({ _tag: "QuotaExceeded", status: 402, attempts: 1 })
+        }).pipe(Effect.provide(at([failed(402)])))
+      )
+
+      it.live("Retry-After is heard: an hour fails at once", () =>
+        Effect.gen(function* () {
+          expect(yield* failure).toMatchObject({
+            _tag: "Transient",
+            reason: "RateLimited",
+            retryAfter: Duration.hours(1),
+            attempts: 1
+          })
+        }).pipe(Effect.provide(at([failed(429, { "retry-after": "3600" })])))
+      )
+
+      it.live("an answer is an answer, whatever the client thinks of its status", () =>
+        Effect.gen(function* () {
+          expect((yield* Provider.complete(hello)).text).toBe("Hello, world")
+          expect((yield* Provider.listen(hello, () => undefined)).text).toBe("Hello, world")
+        }).pipe(Effect.provide(at([wholeAnswer, streamed])))
+      )
+
+      it.live("a known-good key that meets 401, 401, 200 succeeds with 3 requests", () =>
+        Effect.gen(function* () {
+          yield* accept
+          yield* Provider.complete(hello)
+          expect(yield* count).toBe(1 + 3)
+        }).pipe(Effect.provide(at([wholeAnswer, refused(), refused(), wholeAnswer])))
+      )
+    })
+  }
+})
+
+describe("what the platform says of a failure", () => {
+  const scrub = (text: string) => text.replaceAll("the-key", "[key]")
+  const failing = (cause: unknown) =>
+    Exchange.broken(
+      "test",
+      new HttpClientError.RequestError({ request: HttpClientRequest.get(""), reason: "Transport", cause }),
+      scrub
+    )
+
+  it("a code that quotes the key is scrubbed, however deep", () => {
+    const cause = Object.assign(new Error("no"), { code: "E_the-key" })
+    expect(failing(new TypeError("fetch failed", { cause })).code).toBe("E_[key]")
+  })
+
+  it("a code of megabytes is cut", () => {
+    expect(failing(Object.assign(new Error("no"), { code: "X".repeat(5_000_000) })).code?.length).toBe(120)
+  })
+
+  it("is not the server's, so it is no detail", () => {
+    const error = failing(Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" }))
+    expect([error.code, error.detail]).toEqual(["ECONNREFUSED", undefined])
+  })
+
+  it.effect("a code that breaks a stream in the middle is scrubbed, too", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Stream.runDrain(Provider.stream(hello)))
+      expect(error).toMatchObject({ reason: "StreamInterrupted", emitted: true })
+      expect(JSON.stringify(error)).not.toContain("tp-s7Qx9ZbL2mWv4NcR8kTfH3pJ6yDgA1eU")
+      expect(error.code?.length).toBeLessThanOrEqual(120)
+    }).pipe(
+      Effect.provide(
+        Layer.provide(
+          MiMo.layer({ apiKey: Redacted.make("tp-s7Qx9ZbL2mWv4NcR8kTfH3pJ6yDgA1eU") }),
+          Layer.succeed(
+            HttpClient.HttpClient,
+            HttpClient.make((request) =>
+              Effect.succeed(
+                HttpClientResponse.fromWeb(
+                  request,
+                  new Response(
+                    new ReadableStream({
+                      start: (controller) =>
+                        controller.enqueue(
+                          new TextEncoder().encode(`data: ${JSON.stringify(chunk({ content: "Hi" }))}\n\n`)
+                        ),
+                      pull: (controller) =>
+                        controller.error(
+                          Object.assign(new Error("no"), {
+                            code: `E tp-s7Qx9ZbL2mWv4NcR8kTfH3pJ6yDgA1eU ${"x".repeat(5_000_000)}`
+                          })
+                        )
+                    }),
+                    { headers: { "content-type": "text/event-stream" } }
+                  )
+                )
+              )
+            )
+          )
+        )
+      )
+    )
+  )
+
+  it.live("a client that reads the answer itself and takes it for something else is not asked again", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Provider.listen(hello, () => undefined))
+      expect(error).toMatchObject({ _tag: "InvalidResponse", reason: "NotTheProtocol", status: 200, attempts: 1 })
+    }).pipe(
+      Effect.provide(
+        mimoAt().pipe(
+          Layer.provideMerge(
+            Layer.merge(
+              Layer.provide(
+                Layer.effect(
+                  HttpClient.HttpClient,
+                  Effect.map(
+                    HttpClient.HttpClient,
+                    HttpClient.tap(({ json }) => json)
+                  )
+                ),
+                FetchHttpClient.layer
+              ),
+              serve(Array.from({ length: 12 }, () => streamed))
+            )
+          )
+        )
+      )
+    )
+  )
+})
+
+describe("a certificate that cannot be verified", () => {
+  const secure = Effect.acquireRelease(
+    Effect.async<{ readonly port: number; readonly server: Https.Server; readonly met: () => number }>((resume) => {
+      let met = 0
+      const server = Https.createServer({ key: ownKey, cert: ownCertificate }, (_, response) => void response.end("{}"))
+      server.on("connection", () => {
+        met++
+      })
+      server.listen(0, "127.0.0.1", () =>
+        resume(Effect.succeed({ port: (server.address() as AddressInfo).port, server, met: () => met }))
+      )
+    }),
+    ({ server }) =>
+      Effect.sync(() => {
+        server.closeAllConnections()
+        server.close()
+      })
+  )
+
+  for (const [name, client] of clients) {
+    it.scopedLive(`cannot pass by waiting: one try over ${name}, and the system's word for it`, () =>
+      Effect.gen(function* () {
+        const { met, port } = yield* secure
+        const layer = OpenAiCompatible.layer({
+          id: "test",
+          baseUrl: `https://127.0.0.1:${port}/v1`,
+          model: "m",
+          apiKey: Redacted.make("k-1"),
+          policy: quick
+        })
+        const error = yield* Effect.flip(Provider.complete(hello)).pipe(Effect.provide(Layer.provide(layer, client)))
+        expect(error).toMatchObject({
+          _tag: "InvalidRequest",
+          reason: "BadRequest",
+          problem: "UntrustedCertificate",
+          code: "DEPTH_ZERO_SELF_SIGNED_CERT",
+          attempts: 1
+        })
+        expect(error.detail).toBeUndefined()
+        expect(met()).toBe(1)
+      })
+    )
+  }
+
+  for (const code of ["CERT_HAS_EXPIRED", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", "ERR_TLS_CERT_ALTNAME_INVALID"]) {
+    it(`${code}, in the cause's cause`, () => {
+      const cause = new TypeError("fetch failed", { cause: Object.assign(new Error("no"), { code }) })
+      const request = HttpClientRequest.get("")
+      const error = Exchange.broken(
+        "test",
+        new HttpClientError.RequestError({ request, reason: "Transport", cause }),
+        (text) => text
+      )
+      expect(error).toMatchObject({ _tag: "InvalidRequest", problem: "UntrustedCertificate", code })
+    })
+  }
+})
+
+/** Made for this test alone, for 127.0.0.1. Nobody signed it but itself. */
+const ownKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgHYPVKIr887m2CZVe
+qNE7aldmlC8o1LPp17wtbq7UdsWhRANCAARbgm218Dut2v/P7N8Sm/IdXqQDUFgM
+NJbLp30SnHzmP7CdZNeI5RBs8VfikUJ7jUo6Xvr1Mngnd/SLAdmE14yD
+-----END PRIVATE KEY-----`
+
+const ownCertificate = `-----BEGIN CERTIFICATE-----
+MIIBmzCCAUGgAwIBAgIUFTS/EwuiL/AdNGMC8owprxfWhPQwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNDIzMzcwN1oYDzIxMjYxMDMx
+MjMzNzA3WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAARbgm218Dut2v/P7N8Sm/IdXqQDUFgMNJbLp30SnHzmP7CdZNeI5RBs
+8VfikUJ7jUo6Xvr1Mngnd/SLAdmE14yDo28wbTAdBgNVHQ4EFgQUSwzxEHuS0wLw
+9r+b/ARWiAFyOAYwHwYDVR0jBBgwFoAUSwzxEHuS0wLw9r+b/ARWiAFyOAYwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARhwR/AAABgglsb2NhbGhvc3QwCgYIKoZI
+zj0EAwIDSAAwRQIhANluDgj+bgug9e5pbpjqVLw4Yf6Y+ISekbU8efIYZNswAiA0
+nQvLcrxxmmaH7nAWT3sZMv6MuAK+HkpINssOJxd3Jw==
+-----END CERTIFICATE-----`
