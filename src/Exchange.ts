@@ -161,6 +161,9 @@ const lingersFor = 1000
 /** So many bytes are read behind a whole answer at most. What ends a body is a line or two. */
 const lingersOver = 4096
 
+/** Nobody is waited for; but what can be given up at once has been, when a call that broke it off goes on. */
+const aMoment = Effect.repeatN(Effect.yieldNow(), 3)
+
 /** What there is of an exchange so far. All of it is given up together. */
 class Held {
   body: Body.Body | undefined
@@ -221,7 +224,8 @@ class Held {
 
   private readonly breakOff: Effect.Effect<void> = Effect.suspend(() => {
     this.sent.unsafeInterruptAsFork(FiberId.none)
-    return Effect.zipRight(this.body?.release ?? Effect.void, Scope.close(this.connection, Exit.void))
+    const close = Effect.zipRight(this.body?.release ?? Effect.void, Scope.close(this.connection, Exit.void))
+    return Effect.zipRight(close, aMoment)
   })
 }
 

@@ -1,6 +1,6 @@
 /** The one fiber that waits for all. */
 import { describe, expect, it } from "@effect/vitest"
-import { Clock, Effect, TestClock } from "effect"
+import { Cause, Clock, Effect, Logger, LogLevel, TestClock } from "effect"
 import * as Watch from "../src/Watch.js"
 
 /** A clock that counts who sleeps by it. */
@@ -16,6 +16,7 @@ const counted = Effect.map(Effect.clock, (clock) => {
   const counting: Clock.Clock = {
     ...clock,
     [Clock.ClockTypeId]: Clock.ClockTypeId,
+    unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
     unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis(),
     sleep: (duration) =>
       Effect.acquireUseRelease(
@@ -88,6 +89,98 @@ describe("the fiber of the watches", () => {
         ["early", 2750],
         ["late", 5000]
       ])
+    })
+  )
+
+  it.effect("what one's end throws is seen, and the others are told all the same", () =>
+    Effect.gen(function* () {
+      const { clock } = yield* counted
+      const watches = Watch.make(clock, 1000)
+      const told: Array<number> = []
+      const [before, throwing, unsure, behind] = [
+        new Watch.Watch(clock),
+        new Watch.Watch(clock),
+        new Watch.Watch(clock),
+        new Watch.Watch(clock)
+      ]
+      throwing.over(
+        () => 1500,
+        () => {
+          throw new Error("the callback's own")
+        }
+      )
+      unsure.over(
+        () => {
+          throw new Error("the moment's own")
+        },
+        () => undefined
+      )
+      for (const [watch, due] of [
+        [before, 2000],
+        [behind, 5000]
+      ] as const) {
+        watch.over(
+          () => due,
+          () => told.push(clock.unsafeCurrentTimeMillis())
+        )
+      }
+      const seen: Array<string> = []
+      const logger = Logger.make(({ cause }) => void (Cause.isEmpty(cause) || seen.push(Cause.pretty(cause))))
+      yield* Effect.forEach([before, throwing, unsure, behind], watches.begin).pipe(
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+        Logger.withMinimumLogLevel(LogLevel.All)
+      )
+      yield* TestClock.adjust(10_000)
+      expect(told).toEqual([2000, 5000])
+      expect(seen.map((text) => /the \w+'s own/.exec(text)?.[0]).sort()).toEqual([
+        "the callback's own",
+        "the moment's own"
+      ])
+    })
+  )
+
+  it.effect("what one asks for at its end is done, though it was the last", () =>
+    Effect.gen(function* () {
+      const { clock, sleepers } = yield* counted
+      const watches = Watch.make(clock, 1000)
+      const watch = new Watch.Watch(clock)
+      let done = false
+      watch.over(
+        () => 1500,
+        (fork) => {
+          watches.end(watch)
+          fork(
+            Effect.sync(() => {
+              done = true
+            })
+          )
+        }
+      )
+      yield* watches.begin(watch)
+      yield* TestClock.adjust(1500)
+      yield* settled
+      expect([done, sleepers.now]).toEqual([true, 0])
+    })
+  )
+
+  it.effect("a wall clock that is set back by an hour lengthens no wait", () =>
+    Effect.gen(function* () {
+      const { clock } = yield* counted
+      let back = 0
+      const wall: Clock.Clock = { ...clock, unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() - back }
+      const watches = Watch.make(wall, 1000)
+      const watch = new Watch.Watch(wall)
+      const told: Array<number> = []
+      const due = watch.now() + 1500
+      watch.over(
+        () => due,
+        () => told.push(clock.unsafeCurrentTimeMillis())
+      )
+      yield* watches.begin(watch)
+      yield* TestClock.adjust(1000)
+      back = 3_600_000
+      yield* TestClock.adjust(10_000)
+      expect(told).toEqual([1500])
     })
   )
 })
