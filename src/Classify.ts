@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Credential from "./Credential.js"
 import type * as Fault from "./Fault.js"
 import * as ProviderError from "./ProviderError.js"
+import * as Redaction from "./Redaction.js"
 import * as Refusal from "./Refusal.js"
 import * as Rules from "./Rules.js"
 
@@ -56,8 +57,8 @@ export const classify = (raw: Refusal.Raw, sender: Sender): ProviderError.Provid
       return new ProviderError.InvalidResponse({
         ...facts,
         reason: isRedirect(raw) ? "Redirect" : "NotTheProtocol",
-        location: isRedirect(raw) ? location(raw, sender) : undefined,
-        contentType: contentType(raw, sender),
+        location: isRedirect(raw) ? shown(raw.headers["location"], 800, sender) : undefined,
+        contentType: shown(raw.headers["content-type"], 120, sender),
         preview: preview(raw.body, sender)
       })
   }
@@ -77,18 +78,20 @@ export const fault = (fault: Fault.Fault, raw: Refusal.Raw, sender: Sender): Pro
       return new ProviderError.InvalidResponse({
         ...facts,
         reason: fault.reason,
-        mismatch: written(fault.mismatch, 200, sender),
-        refusal: written(fault.refusal, 800, sender),
-        tool: written(fault.tool, 120, sender),
-        finishReason: written(fault.finishReason, 120, sender),
-        usage: fault.usage === undefined ? undefined : counted(fault.usage),
-        contentType: contentType(raw, sender),
+        mismatch: shown(fault.mismatch, 200, sender),
+        refusal: shown(fault.refusal, 800, sender),
+        tool: shown(fault.tool, 120, sender),
+        finishReason: shown(fault.finishReason, 120, sender),
+        usage: counted(fault.usage),
+        contentType: shown(raw.headers["content-type"], 120, sender),
         preview: preview(fault.preview === "" ? raw.body : fault.preview, sender)
       })
     case "BrokenOff":
-      return passes(fault.code === "insufficient_system_resource" ? "Overloaded" : "ServerError", { code: fault.code })
+      return passes(fault.code === "insufficient_system_resource" ? "Overloaded" : "ServerError", {
+        code: shown(fault.code, 120, sender)
+      })
     case "Cut":
-      return passes("StreamInterrupted", { code: fault.code })
+      return passes("StreamInterrupted", { code: shown(fault.code, 120, sender) })
     case "Stalled":
       return passes("StreamStalled", { clock: fault.clock })
   }
@@ -135,43 +138,35 @@ const factsOf = (refusal: Refusal.Refusal, sender: Sender): ProviderError.Facts 
   history: [],
   emitted: sender.emitted,
   status: refusal.httpStatus,
-  code: refusal.code === undefined ? undefined : scrubbed(refusal.code, sender).slice(0, 120),
-  detail: refusal.text === "" ? undefined : scrubbed(refusal.text.slice(0, 8192), sender).slice(0, 800),
-  requestId: refusal.requestId === undefined ? undefined : scrubbed(refusal.requestId, sender).slice(0, 200),
+  code: shown(refusal.code, 120, sender),
+  // A body of no known shape is no reason, but a reader may make something of it.
+  detail: shown(refusal.text === "" ? refusal.message : refusal.text, 800, sender),
+  requestId: shown(refusal.requestId, 200, sender),
   shouldRetry: refusal.shouldRetry
 })
 
-const scrubbed = (text: string, sender: Sender): string => Credential.scrub(sender.key)(text)
+/** What a server wrote, as far as it is shown. */
+const shown = (text: string | undefined, most: number, sender: Sender): string | undefined =>
+  text === undefined ? undefined : Redaction.shown(text, most, Credential.scrub(sender.key)) || undefined
 
-/** What a model wrote, or a server for it: of any length, with anything in it. */
-const written = (text: string | undefined, most: number, sender: Sender): string | undefined =>
-  text === undefined || text === ""
+const preview = (text: string, sender: Sender): string => shown(text, 120, sender) ?? ""
+
+/** JSON has numbers that are infinite when they are read (`1e999`), and none to write those with. */
+const counted = (usage: Fault.About["usage"]): Fault.About["usage"] =>
+  usage === undefined
     ? undefined
-    : scrubbed(text.slice(0, 8192).replace(/(?![\n\t])\p{Cc}/gu, ""), sender).slice(0, most)
+    : Object.fromEntries(Object.entries(usage).filter(([, count]) => Number.isFinite(count)))
 
-/** JSON has no infinite numbers, and an error goes over wires. */
-const counted = (usage: NonNullable<Fault.About["usage"]>): Fault.About["usage"] =>
-  Object.fromEntries(Object.entries(usage).filter(([, count]) => Number.isFinite(count)))
-
-const contentType = (raw: Refusal.Raw, sender: Sender): string | undefined => {
-  const type = raw.headers["content-type"]
-  return type === undefined ? undefined : scrubbed(type, sender).slice(0, 120)
+/** As MiniMax writes behind 2056, and as Anthropic writes behind a spend limit (API docs, rate limits). */
+const resetsAt = ({ text }: Refusal.Refusal): DateTime.Utc | undefined => {
+  const minimax = /resets? at (\d{4}-\d\d-\d\d[T ][\d:.]{4,15}(?:Z|[+-]\d\d:?\d\d))/i.exec(text)?.[1]
+  const anthropic = /regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC/i.exec(text)
+  const at = Date.parse(minimax ?? (anthropic === null ? "" : `${anthropic[1]}T${anthropic[2]}Z`))
+  // A year of five digits is a mistake, and written in a way that not every reader takes.
+  return at >= 0 && at < endOfYears ? DateTime.unsafeMake(at) : undefined
 }
 
-/** Cut before it is scrubbed, too, because a body may be megabytes. */
-const preview = (text: string, sender: Sender): string => scrubbed(text.slice(0, 4096), sender).slice(0, 120)
-
-/** "resets at 2026-01-01T00:00:00Z", as MiniMax writes behind 2056. */
-const resetsAt = (refusal: Refusal.Refusal): DateTime.Utc | undefined => {
-  const said = /resets? at (\d{4}-\d\d-\d\d[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d))/i.exec(refusal.text)?.[1]
-  const at = said === undefined ? Number.NaN : Date.parse(said)
-  return Number.isNaN(at) ? undefined : DateTime.unsafeMake(at)
-}
+const endOfYears = Date.UTC(10_000, 0)
 
 /** A browser hides where a redirect points, and its status: it shows a 0. */
 const isRedirect = ({ status }: Refusal.Raw): boolean => status === 0 || (status >= 300 && status < 400)
-
-const location = (raw: Refusal.Raw, sender: Sender): string | undefined => {
-  const to = raw.headers["location"]
-  return to === undefined ? undefined : scrubbed(to.slice(0, 4096), sender).slice(0, 800)
-}

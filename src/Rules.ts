@@ -17,7 +17,11 @@ export interface Row {
   readonly status?: ReadonlyArray<number>
   /** Against the server's code and type, each alone. */
   readonly word?: RegExp
-  /** Against everything the server wrote. */
+  /**
+   * Against everything the server wrote. In it the user's own words may be repeated, and mostly are at 400, 422 and 5xx,
+   * where something choked on them. So such a row has statuses, and where one of these is among them, it takes nothing
+   * but what a message begins with. (For a reason of `InvalidRequest` at a 4xx that is too strict, and no harm is done.)
+   */
   readonly text?: RegExp
   /** Fits although the server's code says `rate_limit`. */
   readonly evenIfRateLimit?: true
@@ -37,33 +41,60 @@ export const quota: ReadonlyArray<Row> = [
     means: usedUp,
     from: "OpenAI, Moonshot, MiniMax, Anthropic and DashScope API docs, error codes"
   },
+  {
+    word: /^(credit_balance_exhausted|(organization|project)_spend_limit_exceeded|organization_usage_limit_exceeded)$/,
+    evenIfRateLimit: true,
+    means: usedUp,
+    from: "OpenAI API docs, guides, error codes and spend limits (2026): 429; its help center says to go by the code, not the type"
+  },
+  {
+    word: /^(enforced|contract)_spend_limit_reached$/,
+    evenIfRateLimit: true,
+    means: usedUp,
+    from: "Anthropic API docs, rate limits (2026): 429 rate_limit_error with error.details.error_code, and no retry-after"
+  },
   { word: /^(1113|1308|1309|1310)$/, means: usedUp, from: "GLM API docs, error codes" },
   {
-    text: /credit balance is too low/i,
+    status: [400],
+    text: /^(your )?credit balance is too low/i,
     means: usedUp,
     from: "Anthropic, a 400 invalid_request_error in issue threads"
   },
   {
-    text: /insufficient[ _]balance|insufficient_quota/i,
+    status: [400],
+    text: /^you have reached your specified (workspace )?API usage limits/i,
     means: usedUp,
-    from: "DeepSeek, MiniMax; gateways that relay them"
+    from: "Anthropic API docs, rate limits (2026): a spend limit that the organization set itself is a 400"
   },
   {
+    status: [401, 403, 429],
+    text: /credit balance is too low|insufficient[ _](balance|quota)/i,
+    means: usedUp,
+    from: "DeepSeek, MiniMax, Anthropic, OpenAI; gateways that relay them"
+  },
+  {
+    status: [401, 403, 429],
     text: /余额不足|(额度|配额).{0,20}(用完|耗尽|已达|不足)|(用完|耗尽|已达).{0,20}(额度|配额)/,
     means: usedUp,
     from: "Chinese gateways, in issue threads"
   },
   {
-    status: [400, 401, 403, 429],
-    text: /usage[ _]limit|quota.{0,40}(exhausted|used up)/i,
+    status: [401, 403, 429],
+    text: /usage[ _]limits?\b.{0,40}\b(reached|exceeded|exhausted|hit)\b|\b(reached|exceeded|hit|over)\b.{0,60}\busage[ _]limit|usage_limit_(reached|exceeded)|quota.{0,40}(exhausted|used up)/i,
     means: usedUp,
-    from: "Anthropic (400) in issue threads; MiMo API docs, error codes (429), and 401 in issue threads"
+    from: "MiMo API docs, error codes (429), and 401 in issue threads; that limits are merely spoken of is not enough"
   },
   {
     status: [401, 403, 429],
-    text: /quota[ _]exceeded|exceeded your current quota|out of budget|\bcredits\b(?! were charged)/i,
+    text: /quota[ _]exceeded|exceeded your current quota|out of budget/i,
     means: usedUp,
     from: "gateways that answer exhausted credit as 401, 403 or 429, in issue threads"
+  },
+  {
+    status: [401, 403, 429],
+    text: /(\b(out of|no( more)?|insufficient|not enough|requires? more)|(not|n't) have (any|enough)|\b(used( up)? all( of)?( your| its)?( available| the)?|exhausted( all)?( your| its)?( available)?)) credits?\b(?! (were|was) charged)|\bcredits?( balance)? (is|are|has been|have been|has|have) (exhausted|depleted|used up|insufficient|run out)/i,
+    means: usedUp,
+    from: "gateways that answer exhausted credit as 401, 403 or 429, in issue threads; recorded: xAI (403)"
   }
 ]
 
@@ -78,15 +109,21 @@ export const request: ReadonlyArray<Row> = [
   },
   {
     status: [400, 413, 422],
-    word: /^(context_length_exceeded|context_window_exceeded|exceed_context_size_error|1261|minimax:1039)$/,
+    word: /^(context_length_exceeded|context_window_exceeded|exceed_context_size_error|too_many_prompt_tokens|1261|minimax:1039)$/,
     means: because("ContextOverflow"),
-    from: "OpenAI, GLM and MiniMax API docs, error codes; llama.cpp issue 15780"
+    from: "OpenAI, GLM and MiniMax API docs, error codes; llama.cpp issue 15780; recorded: Perplexity (400)"
   },
   {
-    status: [400, 413, 422, 500],
-    text: /(maximum|max|exceeds? (the )?)\s?context (length|window|limit)|prompt (is )?too long|context size has been exceeded|exceeded model token limit|maximum prompt length/i,
+    status: [400, 413, 422],
+    text: /(maximum|max|exceeds? (the )?)\s?context (length|window|limit)|prompt (is )?too long|context size has been exceeded|exceeded model token limit|maximum prompt length|total length of all messages is too long/i,
     means: because("ContextOverflow"),
-    from: "recorded: OpenAI, Anthropic, DeepSeek, OpenRouter, Ollama, vLLM; llama.cpp issue 19774; Moonshot, xAI"
+    from: "recorded: OpenAI, Anthropic, DeepSeek, OpenRouter, Ollama, vLLM, Perplexity; Moonshot, xAI"
+  },
+  {
+    status: [500],
+    text: /^context size has been exceeded/i,
+    means: because("ContextOverflow"),
+    from: "llama.cpp issue 19774"
   },
   {
     status: [400, 403, 404],
@@ -129,7 +166,7 @@ export const auth: ReadonlyArray<Row> = [
   },
   {
     status: [400],
-    text: /(incorrect|invalid) api key|api key not valid/i,
+    text: /^((incorrect|invalid) api key|api key not valid)/i,
     means: key,
     from: "xAI and Google answer a wrong key with 400"
   }
@@ -167,8 +204,8 @@ export const statuses: ReadonlyArray<readonly [word: RegExp, status: number, fro
   [/^(\w*overloaded_error|server_busy)$/, 529, "Anthropic, Moonshot"],
   [/^(timeout_error|minimax:1001)$/, 504, "Anthropic, MiniMax"],
   [
-    /^(invalid_request_error|invalid[_-]argument|bad_request_error|tool_use_failed|context_length_exceeded|content_filter|minimax:(1026|1027|1039|2013|2061))$/,
+    /^(invalid_request_error|invalid[_-]argument|bad_request_error|tool_use_failed|context_length_exceeded|too_many_prompt_tokens|content_filter|minimax:(1026|1027|1039|2013|2061))$/,
     400,
-    "Anthropic, Groq, MiniMax"
+    "Anthropic, Groq, Perplexity, MiniMax"
   ]
 ]

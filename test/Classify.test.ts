@@ -1,13 +1,15 @@
 /** What a refusal means: tables of status, headers and body against the tag and reason of the error. */
 import { existsSync, readFileSync } from "node:fs"
 import { assert, describe, expect, it } from "@effect/vitest"
-import { DateTime, Duration, Effect, Redacted, Schema } from "effect"
+import { DateTime, Duration, Effect, FastCheck as fc, Redacted, Schema } from "effect"
 import * as Classify from "../src/Classify.js"
 import * as Credential from "../src/Credential.js"
 import type * as Fault from "../src/Fault.js"
 import * as ProviderError from "../src/ProviderError.js"
 import type * as Refusal from "../src/Refusal.js"
+import * as Rules from "../src/Rules.js"
 import * as Sse from "../src/Sse.js"
+import * as Cost from "./Cost.js"
 import { plantedKey } from "./Wire.js"
 
 const now = Date.UTC(2026, 4, 15, 12, 0, 0)
@@ -282,6 +284,91 @@ describe("by what the provider says", () => {
     ["a gateway, 配额 已达, as 429", 429, openAi("您的配额已达上限"), "QuotaExceeded"],
     ["a gateway, 已达 before 额度, as 429", 429, openAi("已达到本月额度上限"), "QuotaExceeded"],
     ["a gateway, 用完 before 额度, as 401", 401, openAi("您已用完全部额度"), "QuotaExceeded"],
+    // Spend limits of 2026
+    [
+      "Anthropic, the tier's cap, though its type says rate limit",
+      429,
+      {
+        type: "error",
+        error: {
+          type: "rate_limit_error",
+          message: "You have reached your API usage limits: your organization has crossed its monthly threshold.",
+          details: { error_code: "enforced_spend_limit_reached" }
+        }
+      },
+      "QuotaExceeded"
+    ],
+    [
+      "Anthropic, the contract's cap",
+      429,
+      {
+        type: "error",
+        error: { type: "rate_limit_error", message: "m", details: { error_code: "contract_spend_limit_reached" } }
+      },
+      "QuotaExceeded"
+    ],
+    [
+      "Anthropic, one's own cap, as 400",
+      400,
+      anthropic(
+        "invalid_request_error",
+        "You have reached your specified API usage limits. You will regain access on 2026-06-01 at 00:00 UTC."
+      ),
+      "QuotaExceeded"
+    ],
+    [
+      "Anthropic, a workspace's cap, as 400",
+      400,
+      anthropic("invalid_request_error", "You have reached your specified workspace API usage limits."),
+      "QuotaExceeded"
+    ],
+    [
+      "Anthropic, details of another kind",
+      429,
+      { type: "error", error: { type: "rate_limit_error", message: "m", details: { error_code: "x" } } },
+      "Transient RateLimited"
+    ],
+    ...[
+      "credit_balance_exhausted",
+      "organization_spend_limit_exceeded",
+      "project_spend_limit_exceeded",
+      "organization_usage_limit_exceeded"
+    ].map(
+      (code) =>
+        [
+          `OpenAI, ${code}, by the code alone`,
+          429,
+          openAi("Too many requests", code, "rate_limit_error"),
+          "QuotaExceeded"
+        ] as const
+    ),
+    // Perplexity
+    [
+      "Perplexity, too long",
+      400,
+      {
+        error: { message: "The total length of all messages is too long.", type: "too_many_prompt_tokens", code: 400 }
+      },
+      "InvalidRequest ContextOverflow"
+    ],
+    [
+      "Perplexity, too long, by its type",
+      400,
+      openAi("User input tokens exceeds 4096 tokens", null, "too_many_prompt_tokens"),
+      "InvalidRequest ContextOverflow"
+    ],
+    [
+      "Perplexity, too long, by its words",
+      400,
+      openAi("The total length of all messages is too long"),
+      "InvalidRequest ContextOverflow"
+    ],
+    [
+      "llama.cpp, too long, as 500",
+      500,
+      { error: { code: 500, message: "Context size has been exceeded.", type: "server_error" } },
+      "InvalidRequest ContextOverflow"
+    ],
     [
       "a gateway, the wrong wire, as 401",
       401,
@@ -350,6 +437,12 @@ describe("MiniMax, in a 200 and over HTTP", () => {
       "2026-05-15T15:00:00.000Z"
     ],
     ["an offset", "quota exceeded, resets at 2026-05-15T23:00:00+08:00 (2056)", "2026-05-15T15:00:00.000Z"],
+    [
+      "Anthropic's own words",
+      "quota exceeded. You will regain access on 2026-06-01 at 00:00 UTC.",
+      "2026-06-01T00:00:00.000Z"
+    ],
+    ["a day that is none", "quota exceeded, resets at 2026-13-45T00:00:00Z", undefined],
     ["no date at all", "quota exceeded", undefined],
     ["words instead of a date", "quota exceeded, resets at midnight", undefined],
     ["a bare number, which is no date", "quota exceeded, resets at 12", undefined]
@@ -392,6 +485,98 @@ describe("what goes before what", () => {
     expect(name(classify(500, anthropic("overloaded_error")))).toBe("Transient Overloaded")
     expect(name(classify(500, anthropic("rate_limit_error")))).toBe("Transient RateLimited")
     expect(name(classify(400, anthropic("overloaded_error")))).toBe("InvalidRequest BadRequest")
+  })
+})
+
+describe("what the user wrote decides nothing", () => {
+  /** Words that mean something where a server writes them, in a prompt. */
+  const prompts = [
+    "insufficient balance",
+    "insufficient_quota",
+    "余额不足",
+    "额度已用完",
+    "usage limit reached",
+    "quota exceeded",
+    "you are out of credits",
+    "Your credit balance is too low",
+    "You have reached your specified API usage limits",
+    "prompt is too long",
+    "maximum context length",
+    "Incorrect API key provided",
+    "invalid api key",
+    "insufficient balance (1008)",
+    "usage limit exceeded (2056)",
+    "was flagged"
+  ]
+  /** Where servers repeat it. */
+  const echoes: ReadonlyArray<readonly [where: string, echo: (prompt: string) => unknown]> = [
+    ["in a message", (prompt) => openAi(`cannot render: ${prompt}`)],
+    ["at the end of a list of messages", (prompt) => openAi(`bad input: [{"role":"user","content":"${prompt}"}]`)],
+    ["as FastAPI's input", (prompt) => ({ detail: [{ type: "x", loc: ["body"], msg: "no", input: prompt }] })],
+    [
+      "as FastAPI's input, an object",
+      (prompt) => ({ detail: [{ msg: "no", input: { code: prompt, message: prompt } }] })
+    ],
+    ["as text of FastAPI's", (prompt) => ({ detail: `failed on ${prompt}` })],
+    ["in an error that is a string", (prompt) => ({ error: `failed on ${prompt}` })],
+    ["in a field of its own", (prompt) => ({ request: { prompt } })],
+    ["as plain text", (prompt) => `Traceback: ${prompt}`],
+    ["on a page", (prompt) => `<html><title>Error: ${prompt}</title></html>`]
+  ]
+  for (const [where, echo] of echoes) {
+    for (const [status, expected] of [
+      [422, "InvalidRequest"],
+      [500, "Transient ServerError"],
+      [502, "Transient ServerError"],
+      [503, "Transient Overloaded"]
+    ] as const) {
+      it(`${where} of a ${status}`, () => {
+        for (const prompt of prompts) {
+          const error = classify(status, echo(prompt))
+          expect([prompt, expected.includes(" ") ? name(error) : error._tag]).toEqual([prompt, expected])
+        }
+      })
+    }
+
+    it(`${where} of a 400: it is the request that is wrong, and no key and no account`, () => {
+      for (const prompt of prompts)
+        expect([prompt, classify(400, echo(prompt))._tag]).toEqual([prompt, "InvalidRequest"])
+    })
+
+    it(`${where} of an error inside a 200 without a code`, () => {
+      for (const prompt of prompts) {
+        const body = echo(prompt)
+        const fault: Fault.Fault = { _tag: "Refused", body: typeof body === "string" ? body : JSON.stringify(body) }
+        const error = Classify.fault(fault, raw(200, ""), sender)
+        const expected = where.includes("messages") || where === "in a message" ? "InvalidRequest" : "Transient"
+        expect([prompt, error._tag]).toEqual([prompt, expected])
+      }
+    })
+  }
+
+  it("a refused key is one, though the server's words speak of limits and credits", () => {
+    for (const said of [
+      "Invalid API key. Keys and usage limits are shown in your dashboard",
+      "Invalid API key. Buy credits and see your quota in the console",
+      "Unauthorized. Usage limits apply",
+      "401 Invalid API key; no credits were charged"
+    ]) {
+      for (const status of [401, 403])
+        expect([said, classify(status, openAi(said))._tag]).toEqual([said, "AuthRejected"])
+    }
+  })
+
+  it("every row of free text names its statuses, and none of them is one at which servers repeat what they were sent", () => {
+    for (const row of [...Rules.quota, ...Rules.request, ...Rules.auth]) {
+      expect(row.from).not.toBe("")
+      if (row.text === undefined) continue
+      expect(row.status?.length).toBeGreaterThan(0)
+      if (row.means._tag === "Quota") expect(row.status).not.toEqual(expect.arrayContaining([422]))
+      // A 5xx or a 400 takes only what a message begins with.
+      const repeats =
+        row.status?.some((status) => status >= 500) || (row.means._tag !== "Request" && row.status?.includes(400))
+      if (repeats) expect(row.text.source).toMatch(/^\^/)
+    }
   })
 })
 
@@ -453,6 +638,7 @@ describe("an error inside a 200", () => {
       "Transient ServerError"
     ],
     ["xAI's string (V70)", { code: "invalid-argument", error: "Incorrect API key provided" }, "AuthRejected"],
+    ["Perplexity's length", openAi("no", null, "too_many_prompt_tokens"), "InvalidRequest ContextOverflow"],
     ["words of no known kind: the server broke off", { error: { message: "oops" } }, "Transient ServerError"],
     ["a payload that is null (O83)", null, "Transient ServerError"],
     ["a payload that is text (O83)", "oops", "Transient ServerError"],
@@ -623,6 +809,217 @@ describe("the facts", () => {
       }
     })
   }
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Whatever a server writes
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The most characters of each text that a server writes. */
+const bounds = {
+  detail: 800,
+  code: 120,
+  requestId: 200,
+  contentType: 120,
+  location: 800,
+  preview: 120,
+  mismatch: 200,
+  refusal: 800,
+  finishReason: 120
+}
+
+const spellings = [
+  plantedKey,
+  plantedKey.toUpperCase(),
+  Array.from(plantedKey).join("\u200b"),
+  plantedKey.replace(/./g, (letter) => `\u001b[1m${letter}`),
+  Array.from(plantedKey, (letter) => `%${letter.charCodeAt(0).toString(16)}`).join("")
+]
+
+/** A text of anything: the key, what takes the place of a key, control characters, half characters, and a lot of it. */
+const said = fc
+  .tuple(
+    fc.array(
+      fc.oneof(
+        fc.string({ unit: "binary" }),
+        fc.constantFrom(
+          ...spellings,
+          "**** ",
+          "sk-1234567 ",
+          "\u001b]0;x\u0007",
+          "\u202e",
+          "\ud83d",
+          "\n",
+          "insufficient_quota",
+          "429"
+        ),
+        fc.constantFrom("resets at 2026-05-15T15:00:00Z", "resets at 9999-12-31T23:59:59-23:59", "(1008)")
+      ),
+      { maxLength: 6 }
+    ),
+    fc.constantFrom(1, 1, 1, 30, 200, 2000)
+  )
+  .map(([words, times]) => words.join("").repeat(times))
+
+const field = fc.oneof(
+  said,
+  said,
+  fc.constant(undefined),
+  fc.integer(),
+  fc.constant(null),
+  fc.constant({ toString: 1 })
+)
+const body = fc.oneof(
+  said,
+  fc
+    .record({
+      message: field,
+      code: field,
+      type: field,
+      param: field,
+      request_id: field,
+      status: field,
+      details: field
+    })
+    .chain((error) =>
+      fc.constantFrom<unknown>(
+        { error },
+        error,
+        { base_resp: { status_code: 2056, status_msg: error.message }, trace_id: error.request_id },
+        { detail: [{ msg: error.message, loc: [error.code, 1] }] },
+        { error: error.message, request_id: error.request_id }
+      )
+    )
+    .map((body) => JSON.stringify(body)),
+  fc.json()
+)
+
+/** What HTTP lets through: anything in one line, and fetch less than that. */
+const header = fc.oneof(said, fc.constantFrom(undefined, "1", "1e999", "Infinity", "9".repeat(400), "0"))
+const headers = fc.record({
+  "retry-after": header,
+  "retry-after-ms": header,
+  "x-request-id": header,
+  "content-type": header,
+  location: header,
+  "x-should-retry": fc.constantFrom(undefined, "true", "false")
+})
+const status = fc.constantFrom(0, 200, 302, 400, 401, 402, 403, 404, 413, 422, 429, 500, 503, 529)
+
+const count = fc.oneof(fc.integer(), fc.constantFrom(undefined, Number.POSITIVE_INFINITY, Number.NaN))
+const fault: fc.Arbitrary<Fault.Fault> = fc.oneof(
+  body.map((body) => ({ _tag: "Refused" as const, body })),
+  fc.record({
+    _tag: fc.constant("Malformed" as const),
+    reason: fc.constantFrom(...ProviderError.InvalidResponseReason.literals),
+    preview: said,
+    mismatch: said,
+    refusal: said,
+    finishReason: said,
+    usage: fc.record({
+      inputTokens: count,
+      outputTokens: count,
+      totalTokens: count,
+      cachedInputTokens: count,
+      reasoningTokens: count
+    })
+  }),
+  said.map((code) => ({ _tag: "BrokenOff" as const, code })),
+  fc.oneof(said, fc.constant(undefined)).map((code) => ({ _tag: "Cut" as const, code })),
+  fc.constantFrom("idle" as const, "stall" as const).map((clock) => ({ _tag: "Stalled" as const, clock }))
+)
+
+const anyErrorWith = (...keys: ReadonlyArray<typeof key>) =>
+  fc.oneof(
+    fc
+      .tuple(status, headers, body, fc.constantFrom(...keys))
+      .map(([status, headers, body, key]) => Classify.classify(raw(status, body, headers), { ...sender, key })),
+    fc
+      .tuple(fault, headers, body)
+      .map(([fault, headers, body]) => Classify.fault(fault, raw(200, body, headers), sender))
+  )
+
+const anyError = anyErrorWith(key, noKey)
+
+describe("whatever a server writes", () => {
+  const { schema } = ProviderError
+  const runs = { fastCheck: { numRuns: 1500 } }
+
+  it.prop(
+    "no text of an error is longer than its bound, has a character that does not show, or a piece of the key",
+    [anyErrorWith(key)],
+    ([error]) => {
+      const facts: { readonly [name: string]: unknown } = { ...error }
+      for (const [name, most] of Object.entries(bounds)) {
+        const text = facts[name]
+        if (typeof text !== "string") continue
+        expect([name, text.length <= most]).toEqual([name, true])
+        expect([name, /[\p{Cc}\p{Cs}\u202a-\u202e]/u.test(text)]).toEqual([name, false])
+      }
+      const shown = JSON.stringify(error).toLowerCase()
+      for (let i = 0; i + 8 <= plantedKey.length; i++) {
+        expect(shown).not.toContain(plantedKey.slice(i, i + 8).toLowerCase())
+      }
+    },
+    runs
+  )
+
+  it.prop(
+    "every error of every class survives a JSON round trip",
+    [anyError],
+    ([error]) => {
+      const sent = JSON.stringify(Schema.encodeSync(schema)(error))
+      const back = Schema.decodeUnknownSync(schema)(JSON.parse(sent))
+      expect(back.constructor).toBe(error.constructor)
+      expect(JSON.stringify(Schema.encodeSync(schema)(back))).toBe(sent)
+      expect(back.message).toBe(error.message)
+    },
+    runs
+  )
+
+  it("and all six classes are among them", () => {
+    const tags = new Set(fc.sample(anyError, { numRuns: 1500, seed: 1 }).map((error) => error._tag))
+    expect([...tags].sort()).toEqual([
+      "AuthMissing",
+      "AuthRejected",
+      "InvalidRequest",
+      "InvalidResponse",
+      "QuotaExceeded",
+      "Transient"
+    ])
+  })
+
+  it("a key that straddles a bound is not shown in part", () => {
+    for (const [name, most] of Object.entries(bounds)) {
+      for (let before = most - 40; before <= most; before++) {
+        const text = "x ".repeat(400).slice(0, before) + plantedKey
+        const error = Classify.fault(
+          { _tag: "Malformed", reason: "NotJson", preview: text, mismatch: text, refusal: text, finishReason: text },
+          raw(200, "", { "content-type": text, "x-request-id": text }),
+          sender
+        )
+        const refused = classify(307, openAi(text, text), { location: text })
+        for (const { [name]: shown } of [{ ...error }, { ...refused }] as ReadonlyArray<Record<string, unknown>>) {
+          for (let i = 0; i + 8 <= plantedKey.length; i++)
+            expect(String(shown)).not.toContain(plantedKey.slice(i, i + 8))
+        }
+      }
+    }
+  })
+
+  it("what an error costs grows with what was written", () => {
+    const words = (size: number) => "The key sk-1234 is *** wrong \u001b[1m. ".repeat(size / 36)
+    const judge = (text: string) => {
+      classify(400, openAi(text, text, text), { "x-request-id": text, "retry-after": text })
+      classify(307, text, { location: text, "content-type": text })
+      Classify.fault({ _tag: "Refused", body: JSON.stringify(openAi(text)) }, raw(200, text), sender)
+    }
+    const judging = (size: number) => {
+      const text = words(size)
+      return () => judge(text)
+    }
+    expect(Cost.growth(judging(72_000), judging(288_000))).toBeLessThan(8)
+  })
 })
 
 describe("the recorded refusals", () => {

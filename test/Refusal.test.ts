@@ -56,7 +56,56 @@ describe("the body", () => {
     [
       "a detail that is a list (FastAPI)",
       { detail: [{ loc: ["body", "model"], msg: "field required" }] },
-      { message: '[{"loc":["body","model"],"msg":"field required"}]', words: [] }
+      { message: "body.model: field required", text: "body.model: field required", words: [] }
+    ],
+    [
+      "a list of details, of which only place and words are the server's (Pydantic)",
+      {
+        detail: [
+          { type: "missing", loc: ["body", "model"], msg: "Field required", input: "insufficient balance" },
+          {
+            type: "list_type",
+            loc: ["body", 0],
+            msg: "not a list",
+            input: { code: "insufficient_quota" },
+            ctx: { a: 1 }
+          },
+          { msg: "no" },
+          { input: "余额不足" },
+          "more",
+          7
+        ]
+      },
+      { message: "body.model: Field required; body.0: not a list; no; more", words: [] }
+    ],
+    [
+      "a detail that is an object",
+      { detail: { message: "no balance", code: "quota_exceeded" } },
+      { message: "no balance", code: "quota_exceeded", words: ["quota_exceeded"] }
+    ],
+    [
+      "a detail with an error in it",
+      { detail: { error: { message: "slow down", type: "rate_limit" } } },
+      { message: "slow down", words: ["rate_limit"] }
+    ],
+    [
+      "an error in a list (Google)",
+      [{ error: { code: 429, message: "slow down", status: "RESOURCE_EXHAUSTED" } }],
+      { message: "slow down", words: ["429"] }
+    ],
+    [
+      "Anthropic's code in the details (spend limits)",
+      {
+        type: "error",
+        error: { type: "rate_limit_error", message: "m", details: { error_code: "enforced_spend_limit_reached" } }
+      },
+      { code: "enforced_spend_limit_reached", words: ["enforced_spend_limit_reached", "rate_limit_error"] }
+    ],
+    ["details that are text (Azure)", { error: { code: "E", message: "m", details: "d" } }, { words: ["E"] }],
+    [
+      "an object of no known shape is shown, and is no reason",
+      { input: "insufficient_quota" },
+      { message: '{"input":"insufficient_quota"}', text: "", words: [] }
     ],
     [
       "all fields flat (vLLM, Mistral)",
@@ -75,6 +124,7 @@ describe("the body", () => {
       { message: "insufficient balance (1008)", words: ["api_error", "minimax:1008"], requestId: "r-1" }
     ],
     ["brackets in the middle are not MiniMax's", { error: { message: "tokens (1008) left" } }, { words: [] }],
+    ["brackets behind words that are not MiniMax's", { error: { message: "cannot parse: (1008)" } }, { words: [] }],
     [
       "HTML inside JSON (MiMo relays a 502 so)",
       { error: { code: "500", message: "<html><head><title>502 Bad Gateway</title></head></html>" } },
@@ -116,15 +166,42 @@ describe("the body", () => {
     const whole = JSON.stringify({
       error: { type: "rate_limit_error", code: "rate_limit_exceeded", message: `Too many: ${"x".repeat(5000)}` }
     })
-    expect(read(whole.slice(0, 4096))).toMatchObject({
-      code: "rate_limit_exceeded",
-      words: ["rate_limit_exceeded", "rate_limit_error"],
-      message: `Too many: ${"x".repeat(790)}`
-    })
+    const { message, ...rest } = read(whole.slice(0, 4096))
+    expect(rest).toMatchObject({ code: "rate_limit_exceeded", words: ["rate_limit_exceeded", "rate_limit_error"] })
+    expect(message).toMatch(/^Too many: x{3900,}…$/)
   })
 
   it("JSON that was cut off before any message is shown as it came", () => {
     expect(read('{"error":{"code":"rate_li')).toMatchObject({ message: '{"error":{"code":"rate_li', words: [] })
+  })
+
+  it("JSON that was cut off is read in its own structure, and not in what the user wrote", () => {
+    const whole = JSON.stringify({
+      detail: [
+        {
+          type: "missing",
+          loc: ["body", "model"],
+          msg: "Field required",
+          input: { message: "insufficient balance", code: "insufficient_quota", type: "insufficient_quota" }
+        }
+      ]
+    })
+    for (let end = 1; end < whole.length; end++) {
+      const { message, text, words } = read(whole.slice(0, end))
+      expect(words).toEqual([])
+      expect(text).not.toContain("insufficient")
+      if (end > whole.indexOf('"input"')) expect(message).toBe("body.model: Field required")
+    }
+  })
+
+  it("JSON that was cut off inside a code has no code, wherever that is", () => {
+    const whole = '{"error":{"message":"a \\"b\\" \\u00e9","code":"insufficient_quota_later","n":429}}'
+    const { message, text, words } = read(whole)
+    for (let end = whole.indexOf(',"code"'); end < whole.length; end++) {
+      const half = read(whole.slice(0, end))
+      expect({ message: half.message, text: half.text }).toEqual({ message, text })
+      expect([[], words]).toContainEqual(half.words)
+    }
   })
 
   for (const body of [
@@ -149,13 +226,73 @@ describe("the body", () => {
     expect(read("")).toMatchObject({ message: "", text: "" })
   })
 
-  it("a long message costs little, even one of tags that do not end", () => {
-    const message = (length: number) => {
-      const body = JSON.stringify({ error: { message: "<".repeat(length) } })
-      return () => read(body, { status: 200 })
-    }
-    // Where each sign is a new beginning, four times the length takes 16 times as long.
-    expect(Cost.growth(message(60_000), message(240_000))).toBeLessThan(8)
+  for (const [title, piece] of [
+    ["of tags that do not end", "<"],
+    ["of titles", "<title>"],
+    ["of white space", " "],
+    ["of white space and numbers in brackets", "(1008)  "],
+    ["of quoted quotes", '"'],
+    ["of brackets", "["],
+    ["of objects that begin", '{"a":'],
+    ["of commas", ","],
+    ["of words of models", "model "],
+    ["of digits", "1"]
+  ] as const) {
+    it(`what it costs grows with the body: ${title}`, () => {
+      const bodies = (size: number) => {
+        const words = piece.repeat(size / piece.length)
+        const error = { message: words, code: words, type: words, param: words, metadata: { raw: words } }
+        return [
+          words,
+          JSON.stringify({ error, request_id: words }),
+          JSON.stringify({ error, request_id: words }).slice(0, -3),
+          `{"error":{"message":"m","a":${words}`,
+          JSON.stringify({ detail: Array.from({ length: 10 }, () => ({ loc: [words], msg: words })) })
+        ]
+      }
+      const reading = (size: number) => {
+        const all = bodies(size)
+        return () => {
+          for (const body of all) {
+            const headers = { "retry-after": body, "retry-after-ms": body, "x-request-id": body }
+            read(body, { status: 200, headers })
+          }
+        }
+      }
+      // Where each sign is a new beginning, four times the length takes 16 times as long.
+      expect(Cost.growth(reading(60_000), reading(240_000))).toBeLessThan(8)
+    })
+  }
+
+  for (const field of [
+    "code",
+    "type",
+    "status_code",
+    "http_code",
+    "status",
+    "message",
+    "param",
+    "details",
+    "metadata"
+  ]) {
+    it(`an object with methods of its own as ${field} is no code`, () => {
+      const body = JSON.stringify({
+        error: { message: "m", [field]: { toString: 1, valueOf: 1, error_code: { toString: 1 } } }
+      })
+      expect(read(body, { status: 200 }).words).toEqual([])
+      expect(read(`[${body}]`, { status: 200 }).words).toEqual([])
+    })
+  }
+
+  it("what is megabytes long is cut when it is read", () => {
+    const words = "x".repeat(4_000_000)
+    const { code, message, requestId, text } = read(
+      JSON.stringify({
+        error: { message: words, code: words, param: words, metadata: { raw: words } },
+        request_id: words
+      })
+    )
+    expect(Math.max(message.length, text.length, code?.length ?? 0, requestId?.length ?? 0)).toBeLessThan(64_000)
   })
 
   it.prop("nothing makes it throw", [FastCheck.oneof(FastCheck.json(), FastCheck.string())], ([body]) => {
@@ -235,6 +372,12 @@ describe("retry-after", () => {
     ["no number and no date (V5)", { "retry-after": "not-a-number", "retry-after-ms": "invalid" }, undefined],
     ["other ways to write a number", { "retry-after": "1e3", "retry-after-ms": "0x10" }, undefined],
     ["infinity", { "retry-after": "Infinity" }, undefined],
+    ["more digits than a number has", { "retry-after": "9".repeat(400), "retry-after-ms": "9".repeat(400) }, undefined],
+    ["more than a year", { "retry-after": "99999999999", "retry-after-ms": "99999999999999" }, undefined],
+    ["a date that nobody will see", { "retry-after": "Fri, 31 Dec 9999 23:59:59 GMT" }, undefined],
+    ["an absurd number of milliseconds beside seconds", { "retry-after-ms": "9".repeat(30), "retry-after": "7" }, 7000],
+    ["a month, as a plan may say", { "retry-after": "2592000" }, 2_592_000_000],
+    ["a megabyte of digits", { "retry-after": "1".repeat(1_000_000) }, undefined],
     ["nothing", { "retry-after": "" }, undefined],
     ["no header (V4)", {}, undefined]
   ] as const) {
