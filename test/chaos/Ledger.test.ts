@@ -8,6 +8,7 @@ import * as Chaos from "./Chaos.js"
 import * as Check from "./Check.js"
 import * as Host from "./Host.js"
 import * as Ledger from "./Ledger.js"
+import * as Speech from "./Speech.js"
 import type { Weather } from "./Weather.js"
 
 const plan: Ledger.Plan = {
@@ -152,6 +153,36 @@ describe("a call, by the test's clock", () => {
       expect(broken.map(({ isTyped }) => isTyped)).toEqual([false])
       expect(broken[0]?.ended).toContain("a planted defect")
     })
+  )
+})
+
+describe("the server of a weather", () => {
+  it.live("counts the requests of a call, and knows the longest wait that it asked for", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const waits = [Host.tooMany(2), Host.tooMany(7), Host.tooMany(3600)]
+        const host = yield* Host.make(({ request, ...asked }) => waits[request - 1] ?? Host.well({ request, ...asked }))
+        const ask = (path: string, call: number) =>
+          Effect.promise(async () => {
+            const body = JSON.stringify({ messages: [{ role: "user", content: Speech.promptOf(call) }] })
+            const response = await fetch(`${host.url}${path}`, { method: "POST", body })
+            return { status: response.status, text: await response.text() }
+          })
+        const statuses = yield* Effect.forEach([1, 1, 1, 1, 2], (call) =>
+          Effect.map(ask("/any", call), (a) => a.status)
+        )
+        expect(statuses).toEqual([429, 429, 429, 200, 429])
+        expect((yield* ask("/any", 1)).text).toBe(Speech.bodyOf(1))
+        expect((yield* ask(Host.audit, 1)).text).not.toBe(Speech.bodyOf(1))
+        const { longestAsked, requests } = yield* host.seen
+        expect([...requests]).toEqual([
+          [1, 5],
+          [2, 1]
+        ])
+        // An hour is not waited.
+        expect(longestAsked).toBe(7)
+      })
+    )
   )
 })
 

@@ -37,6 +37,7 @@ const onBody = (client: HttpClient.HttpClient, rewrite: (text: string) => string
   )
 
 const wrappers: ReadonlyArray<Wrapper> = [
+  { title: "no wrapper, to compare with", wrap: (client) => client },
   {
     title: "a tap that reads the text",
     wrap: HttpClient.tap(({ text }) => Effect.flatMap(text, Effect.logTrace))
