@@ -7,6 +7,7 @@ import { Effect, Queue, Redacted, Ref, Stream } from "effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Credential from "../src/Credential.js"
 import * as Cost from "./Cost.js"
+import * as Effort from "./Effort.js"
 import { plantedKey } from "./Wire.js"
 
 const source = "MIMO_API_KEY"
@@ -379,6 +380,6 @@ describe("scrubbing", () => {
           expect(rest).not.toContain(secret.slice(i, i + 8).toLowerCase())
         }
       }),
-    { fastCheck: { numRuns: 500 } }
+    { fastCheck: { numRuns: Effort.runs(100) } }
   )
 })

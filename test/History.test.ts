@@ -4,6 +4,7 @@ import { Effect, FastCheck as fc } from "effect"
 import * as History from "../src/History.js"
 import { Chat } from "../src/index.js"
 import * as Cost from "./Cost.js"
+import * as Effort from "./Effort.js"
 import { body } from "./protocol/Bodies.js"
 
 const call = (id: string, name = "weather"): Chat.ToolCall => ({ id, name, input: { of: id } })
@@ -227,7 +228,7 @@ describe("whatever the history", () => {
         expect(isSound(repaired)).toBe(true)
         expect(History.repair(repaired)).toBe(repaired)
       }),
-      { numRuns: 1000 }
+      { numRuns: Effort.runs(300) }
     )
   })
 
@@ -236,7 +237,7 @@ describe("whatever the history", () => {
       fc.property(history, (messages) => {
         expect(History.repair(messages) === messages).toBe(isSound(messages))
       }),
-      { numRuns: 1000 }
+      { numRuns: Effort.runs(300) }
     )
   })
 
@@ -254,7 +255,7 @@ describe("whatever the history", () => {
         const full = turns(messages).filter((one) => one.text !== "" || (one.toolCalls ?? []).length > 0)
         expect(turns(repaired)).toEqual(full)
       }),
-      { numRuns: 1000 }
+      { numRuns: Effort.runs(300) }
     )
   })
 })

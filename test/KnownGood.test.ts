@@ -11,6 +11,7 @@ import * as KnownGood from "../src/KnownGood.js"
 import { settled } from "./chaos/Caller.js"
 import type { Task } from "./chaos/Remembering.js"
 import * as Store from "./chaos/Store.js"
+import * as Effort from "./Effort.js"
 
 /** A program's memory, on a store that it may share. Each call of this is a process of its own. */
 const memoryOn = (
@@ -206,7 +207,7 @@ describe("processes that start together on one store", () => {
         Effect.all(Array.from({ length: count }, () => steps.wait))
       )
       const histories = Effect.forEach(
-        Array.from({ length: 100 }, (_, seed) => seed),
+        Array.from({ length: Effort.runs(30) }, (_, seed) => seed),
         (seed) =>
           Effect.map(
             Effect.withRandom(findEachOther(2 + (seed % 4), Effect.asVoid(anything)), Random.make(seed)),

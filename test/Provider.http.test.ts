@@ -263,7 +263,7 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
     )
   })
 
-  describe("the clocks", () => {
+  describe.concurrent("the clocks", () => {
     it.live("no byte after output: StreamStalled, with what had come", () =>
       Effect.gen(function* () {
         const { error, seen } = yield* readToFailure

@@ -5,6 +5,7 @@ import { vi } from "vitest"
 import * as Protocol from "../src/Protocol.js"
 import { OpenAiChat } from "../src/protocol/OpenAiChat.js"
 import * as Sse from "../src/Sse.js"
+import * as Effort from "./Effort.js"
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
@@ -288,7 +289,7 @@ describe("a CR that ends a line in the middle of a chunk", () => {
       const text = words.join("")
       expect(events(...text.split(/(?=\n)/))).toEqual(byTheStandard(text))
     },
-    { fastCheck: { numRuns: 1000 } }
+    { fastCheck: { numRuns: Effort.runs(300) } }
   )
 })
 
@@ -320,7 +321,7 @@ describe("any cut of any bytes gives the same events", () => {
       expect(parse(cut(bytes(text), places)).events).toEqual(parse([bytes(text)]).events)
       expect(parse(byteByByte(bytes(text))).events).toEqual(parse([bytes(text)]).events)
     },
-    { fastCheck: { numRuns: 500 } }
+    { fastCheck: { numRuns: Effort.runs(200) } }
   )
 
   it.prop(
@@ -329,7 +330,7 @@ describe("any cut of any bytes gives the same events", () => {
     ([whole, places]) => {
       expect(parse(cut(whole, places)).events).toEqual(parse([whole]).events)
     },
-    { fastCheck: { numRuns: 500 } }
+    { fastCheck: { numRuns: Effort.runs(200) } }
   )
 
   it.prop(
@@ -338,7 +339,7 @@ describe("any cut of any bytes gives the same events", () => {
     ([text]) => {
       expect(events(text)).toEqual(byTheStandard(text))
     },
-    { fastCheck: { numRuns: 1000 } }
+    { fastCheck: { numRuns: Effort.runs(300) } }
   )
 })
 

@@ -4,6 +4,7 @@ import * as FastCheck from "effect/FastCheck"
 import type * as Chat from "../src/Chat.js"
 import * as ThinkTags from "../src/ThinkTags.js"
 import * as Cost from "./Cost.js"
+import * as Effort from "./Effort.js"
 
 /** What comes out for these pieces, in order. */
 const run = (pieces: ReadonlyArray<string>): ReadonlyArray<Chat.Event> => {
@@ -150,7 +151,7 @@ describe("any cut gives the same", () => {
       expect(split(pieces)).toEqual(split([whole]))
       expect(split([...whole])).toEqual(split([whole]))
     },
-    { fastCheck: { numRuns: 1000 } }
+    { fastCheck: { numRuns: Effort.runs(300) } }
   )
 
   it.prop(
@@ -164,6 +165,6 @@ describe("any cut gives the same", () => {
         thought === null ? { reasoning: "", text: whole } : { reasoning: thought[1] ?? "", text: thought[2] ?? "" }
       )
     },
-    { fastCheck: { numRuns: 1000 } }
+    { fastCheck: { numRuns: Effort.runs(300) } }
   )
 })

@@ -10,6 +10,7 @@ import { OpenAiChat } from "../src/protocol/OpenAiChat.js"
 import * as Gateway from "../src/testing/Gateway.js"
 import * as Cost from "./Cost.js"
 import * as Recording from "./conformance/Recording.js"
+import * as Effort from "./Effort.js"
 import { service } from "./protocol/Bodies.js"
 
 const protocols = [OpenAiChat, AnthropicMessages]
@@ -171,7 +172,7 @@ describe("any cut of the bytes gives the same events and the same end", () => {
           fc.property(sizes, (sizes) => {
             expect(readAll(protocol, cut(whole, sizes), dialect)).toEqual(expected)
           }),
-          { numRuns: 60 }
+          { numRuns: Effort.runs(30) }
         )
       }
     })
@@ -190,7 +191,7 @@ describe("any cut of the bytes gives the same events and the same end", () => {
         const protocol = wire[recorded.protocol]
         expect([recorded.id, readAll(protocol, cut(whole, sizes))]).toEqual([recorded.id, readAll(protocol, [whole])])
       }),
-      { numRuns: 150 }
+      { numRuns: Effort.runs(50) }
     )
   })
 })
@@ -257,7 +258,7 @@ describe("whatever comes", () => {
           expect(isSane(events)).toBe(true)
         }
       }),
-      { numRuns: 500 }
+      { numRuns: Effort.runs(150) }
     )
   })
 
@@ -273,7 +274,7 @@ describe("whatever comes", () => {
         expect(state === "done" || Fault.isFault(state)).toBe(true)
         expect(isSane(events)).toBe(true)
       }),
-      { numRuns: 500 }
+      { numRuns: Effort.runs(150) }
     )
   })
 
@@ -289,7 +290,7 @@ describe("whatever comes", () => {
           }
         }
       }),
-      { numRuns: 1500 }
+      { numRuns: Effort.runs(400) }
     )
   })
 
@@ -306,7 +307,7 @@ describe("whatever comes", () => {
           expect(Fault.isFault(models) || models.every(({ id }) => typeof id === "string" && id !== "")).toBe(true)
         }
       }),
-      { numRuns: 1500 }
+      { numRuns: Effort.runs(400) }
     )
   })
 
@@ -362,7 +363,7 @@ describe("encode, then decode", () => {
         )
         expect(Fault.isFault(events) ? events : Chat.reply(events)?.message).toEqual(message)
       }),
-      { numRuns: 500 }
+      { numRuns: Effort.runs(150) }
     )
   })
 
@@ -386,7 +387,7 @@ describe("encode, then decode", () => {
         const [turn] = turns(AnthropicMessages.encode({ messages: [message] }, { ...options, dialect: {} }))
         expect(turn).toEqual({ role: "assistant", content })
       }),
-      { numRuns: 500 }
+      { numRuns: Effort.runs(150) }
     )
   })
 })

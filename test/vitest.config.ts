@@ -1,9 +1,17 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
 const src = (path: string) => fileURLToPath(new URL(`../src/${path}`, import.meta.url))
 
-export default defineConfig({
+/** The tests that try more when there is time. */
+const longTests = (): Array<string> =>
+  readdirSync("test", { recursive: true, encoding: "utf8" })
+    .map((name) => `test/${name.replaceAll("\\", "/")}`)
+    .filter((file) => file.endsWith(".test.ts") && readFileSync(file, "utf8").includes("/Effort.js"))
+
+export default defineConfig(({ mode }) => ({
   // The examples import the package by its name, as a user does.
   resolve: {
     alias: [
@@ -14,9 +22,13 @@ export default defineConfig({
   },
   test: {
     root: ".",
-    include: ["test/**/*.test.ts"],
+    env: { EFFORT: mode },
+    include: mode === "long" ? longTests() : ["test/**/*.test.ts"],
     reporters: ["default", "./test/Tally.ts"],
+    // Many tests wait for sockets and for other processes, and one worker fewer than processors leaves those idle.
+    minWorkers: 1,
+    maxWorkers: Math.max(3, availableParallelism()),
     // Only what hangs takes so long, however busy the machine is.
-    testTimeout: 60_000
+    testTimeout: mode === "long" ? 600_000 : 60_000
   }
-})
+}))

@@ -4,6 +4,7 @@ import { Duration, Effect, Either, Fiber, Option, Ref, Stream, TestClock } from 
 import * as FastCheck from "effect/FastCheck"
 import { Chat, Provider, type ProviderError, RetryObserver } from "../../src/index.js"
 import * as Gateway from "../../src/testing/Gateway.js"
+import * as Effort from "../Effort.js"
 import { accept, backoff, chunk, failed, mimo, refused, streamed, whole } from "../Wire.js"
 import { settled } from "./Caller.js"
 
@@ -193,7 +194,7 @@ describe("one call after the other", () => {
           })
         )
       ),
-    { fastCheck: { numRuns: 40 }, timeout: 60_000 }
+    { fastCheck: { numRuns: Effort.runs(12) }, timeout: 600_000 }
   )
 })
 
@@ -250,6 +251,6 @@ describe("many calls beside each other, on a known-good key", () => {
           )
         )
       ),
-    { fastCheck: { numRuns: 60 }, timeout: 60_000 }
+    { fastCheck: { numRuns: Effort.runs(15) }, timeout: 600_000 }
   )
 })
