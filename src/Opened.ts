@@ -1,11 +1,18 @@
 /**
  * A streamed answer that has begun, and the ways to follow it: as a stream, by a callback, and outside of Effect.
  */
+import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
-import type * as Chunk from "effect/Chunk"
+import * as Chunk from "effect/Chunk"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import * as Chat from "./Chat.js"
 import type * as ProviderError from "./ProviderError.js"
@@ -81,22 +88,229 @@ export const listen = <R>(
 /** How a program runs its effects: `runtime.runPromise`. */
 export type Run<R> = <A>(effect: Effect.Effect<A, never, R>) => Promise<A>
 
-/** Outside of Effect: it throws the `ProviderError` itself, and whoever leaves the loop gives the answer up. */
-export async function* iterate<R>(run: Run<R>, open: Open<R>): AsyncGenerator<Chat.Event, void, undefined> {
-  const scope = await run(Scope.make())
-  try {
-    const opened = await orThrow(run, open(scope))
-    let [events, done] = opened.first
-    for (;;) {
-      for (const event of events) yield event
-      if (done) return
-      await new Promise<void>(opened.wait)
-      ;[events, done] = opened.taken() ?? (await orThrow(run, opened.take))
+/**
+ * Outside of Effect: it throws the `ProviderError` itself. Whoever leaves the loop gives the answer up, and so does
+ * whoever ends the runtime or aborts what it runs: at once, though an event is being waited for.
+ */
+export const iterate = <R>(run: Run<R>, open: Open<R>): AsyncGenerator<Chat.Event, void, undefined> =>
+  new Iteration(run, open)
+
+/**
+ * The scope of the layer that a provider was built by. A fiber goes on when its runtime is disposed of; a loop outside of
+ * Effect has no fiber of its own that anyone could interrupt, so it ends with the layer.
+ */
+class Home extends Context.Tag("knowngood/Opened/Home")<Home, Scope.Scope>() {}
+
+/** To be merged into the layer of a provider. */
+export const home: Layer.Layer<never> = Layer.scoped(Home, Effect.scope)
+
+/** What the fiber of a loop is told to do. */
+type Order = "take" | "leave"
+
+type Result = IteratorResult<Chat.Event, void>
+
+interface Asked {
+  readonly resolve: (result: Result) => void
+  readonly reject: (error: unknown) => void
+}
+
+const finished: Result = { done: true, value: undefined }
+
+/** The prototype of the platform's own iterators, which brings what is asked of all of them, `await using` included. */
+const asyncIterator: object = Object.getPrototypeOf(
+  Object.getPrototypeOf(Object.getPrototypeOf((async function* () {})()))
+)
+
+/**
+ * The loop, written by hand: a generator's `return` waits behind a `next` that waits for the network. One fiber holds the
+ * answer, from the request to the end, so that whatever ends the fiber gives the answer up. It sleeps while events come
+ * by callback.
+ */
+class Iteration<R> implements AsyncGenerator<Chat.Event, void, undefined> {
+  private state: "fresh" | "open" | "over" = "fresh"
+  /** Came, and not handed out: from `at` on. */
+  private events: ReadonlyArray<Chat.Event> = []
+  private at = 0
+  /** They are the last. */
+  private areLast = false
+  /** Whoever waits for an event, in order. */
+  private readonly asked: Array<Asked> = []
+  private opened: Opened | undefined
+  private waiting = false
+  /** What it failed with, and nobody was told. */
+  private failure: { readonly error: unknown } | undefined
+  /** Tells the fiber what to do next; there is one while it sleeps. */
+  private order: ((order: Order) => void) | undefined
+  private fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  private hasLeft = false
+  /** Settles when everything has been given up. */
+  private closed: Promise<void> = Promise.resolve()
+
+  constructor(
+    private readonly run: Run<R>,
+    private readonly open: Open<R>
+  ) {}
+
+  static {
+    Object.setPrototypeOf(Iteration.prototype, asyncIterator)
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  next(): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.asked.push({ resolve, reject })
+      if (this.state === "fresh") this.begin()
+      else this.serve()
+    })
+  }
+
+  async return(): Promise<Result> {
+    this.leave()
+    await this.closed
+    return finished
+  }
+
+  async throw(error: unknown): Promise<Result> {
+    this.leave()
+    await this.closed
+    throw error
+  }
+
+  private begin(): void {
+    this.state = "open"
+    this.closed = this.runWhole().then(
+      (ended) => this.end(Either.isLeft(ended) ? { error: ended.left } : undefined),
+      (error) => {
+        // Left on purpose, it was interrupted on purpose.
+        const isMeant = this.hasLeft && Runtime.isFiberFailure(error) && isInterruption(error)
+        this.end(isMeant ? undefined : { error })
+        if (this.hasLeft && !isMeant) throw error
+      }
+    )
+    this.closed.catch(noted)
+  }
+
+  private async runWhole() {
+    return await this.run(this.whole)
+  }
+
+  private readonly whole = Effect.acquireUseRelease(
+    Effect.flatMap(Effect.serviceOption(Home), (home) =>
+      Option.isSome(home) ? Scope.fork(home.value, ExecutionStrategy.sequential) : Scope.make()
+    ),
+    (scope) =>
+      Effect.withFiberRuntime<Either.Either<void, ProviderError.ProviderError>, never, R>((fiber) => {
+        if (this.hasLeft) return Effect.succeed(Either.void)
+        this.fiber = fiber
+        const interrupt = Effect.sync(() => {
+          if (this.fiber !== undefined) this.fiber.unsafeInterruptAsFork(FiberId.none)
+        })
+        return Effect.either(
+          Effect.zipRight(
+            Scope.addFinalizer(scope, interrupt),
+            Effect.flatMap(this.open(scope), (opened) => this.follow(opened))
+          )
+        )
+      }),
+    (scope, exit) => {
+      this.fiber = undefined
+      return Scope.close(scope, exit)
     }
-  } finally {
-    await run(Scope.close(scope, Exit.void))
+  )
+
+  private follow(opened: Opened): Effect.Effect<void, ProviderError.ProviderError> {
+    this.opened = opened
+    this.take(opened.first)
+    return this.obey
+  }
+
+  /** Sleeps until it is told what to do. */
+  private readonly obey: Effect.Effect<void, ProviderError.ProviderError> = Effect.suspend(() =>
+    Effect.flatMap(
+      Effect.async<Order>((resume) => {
+        this.order = (order) => resume(Effect.succeed(order))
+        this.serve()
+        return Effect.sync(() => {
+          this.order = undefined
+        })
+      }),
+      (order) => {
+        this.order = undefined
+        return order === "leave"
+          ? Effect.void
+          : Effect.flatMap(this.opened?.take ?? Effect.never, (taken) => {
+              this.take(taken)
+              return this.obey
+            })
+      }
+    )
+  )
+
+  private take([events, areLast]: Taken): void {
+    this.events = Chunk.toReadonlyArray(events)
+    this.at = 0
+    this.areLast = areLast
+  }
+
+  /** Hands out what there is to whoever asked, and asks for more. */
+  private serve(): void {
+    for (let asked = this.asked[0]; asked !== undefined; asked = this.asked[0]) {
+      const event = this.state === "over" ? undefined : this.events[this.at]
+      if (event !== undefined) {
+        this.at += 1
+        asked.resolve({ done: false, value: event })
+      } else if (this.state === "over") {
+        if (this.failure === undefined) asked.resolve(finished)
+        else asked.reject(this.failure.error)
+        this.failure = undefined
+      } else if (this.areLast) {
+        // The loop goes on when everything has been given up.
+        this.order?.("leave")
+        return
+      } else {
+        return this.wait()
+      }
+      this.asked.shift()
+    }
+  }
+
+  private wait(): void {
+    if (this.waiting || this.order === undefined || this.opened === undefined) return
+    const { opened } = this
+    this.waiting = true
+    opened.wait(() => {
+      this.waiting = false
+      if (this.hasLeft) return
+      const taken = opened.taken()
+      // A failure is the fiber's to fail with.
+      if (taken === undefined) return this.order?.("take")
+      this.take(taken)
+      this.serve()
+    })
+  }
+
+  private leave(): void {
+    const { state } = this
+    this.hasLeft = true
+    this.end(undefined)
+    if (state !== "open") return
+    if (this.order !== undefined) this.order("leave")
+    else this.fiber?.unsafeInterruptAsFork(FiberId.none)
+  }
+
+  private end(failure: { readonly error: unknown } | undefined): void {
+    if (this.state === "over") return
+    this.state = "over"
+    this.failure = failure
+    this.serve()
   }
 }
 
-const orThrow = async <A, E, R>(run: Run<R>, effect: Effect.Effect<A, E, R>): Promise<A> =>
-  Either.getOrThrowWith(await run(Effect.either(effect)), (error) => error)
+const isInterruption = (error: Runtime.FiberFailure): boolean =>
+  Cause.isInterruptedOnly(error[Runtime.FiberFailureCauseId])
+
+/** It is told to whoever leaves. */
+const noted = () => undefined

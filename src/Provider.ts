@@ -144,14 +144,14 @@ export interface Preset<Own> {
 /** A preset from its deployment. */
 export const preset = <Own>(deployment: (own: Own) => Deployment): Preset<Own> => ({
   make: (options) => make(deployment(options), options),
-  layer: (options) => Layer.effect(Provider, make(deployment(options), options)),
+  layer: (options) => Layer.merge(Layer.effect(Provider, make(deployment(options), options)), Opened.home),
   layerConfig: (options) => {
     const described = deployment(options)
     const key = Config.option(options.apiKey ?? Config.redacted(described.variable))
     const built = Effect.flatMap(key, (apiKey) =>
       make(described, { ...options, apiKey: Option.getOrUndefined(apiKey) })
     )
-    return Layer.effect(Provider, built)
+    return Layer.merge(Layer.effect(Provider, built), Opened.home)
   }
 })
 
