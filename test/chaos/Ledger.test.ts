@@ -7,6 +7,7 @@ import { mimo, patiently } from "../Wire.js"
 import * as Chaos from "./Chaos.js"
 import * as Check from "./Check.js"
 import * as Host from "./Host.js"
+import * as Leaks from "./Leaks.js"
 import * as Ledger from "./Ledger.js"
 import * as Speech from "./Speech.js"
 import type { Weather } from "./Weather.js"
@@ -183,6 +184,17 @@ describe("the server of a weather", () => {
         expect(longestAsked).toBe(7)
       })
     )
+  )
+})
+
+describe("what is left behind", () => {
+  const left = <A>(self: Effect.Effect<A>) => patiently(Effect.map(Leaks.countFibers(self), ([, count]) => count))
+
+  it.effect("a fiber that stays is counted, one that ends within a second is not", () =>
+    Effect.gen(function* () {
+      expect(yield* left(Effect.forkDaemon(Effect.never))).toBe(1)
+      expect(yield* left(Effect.forkDaemon(Effect.sleep("1 second")))).toBe(0)
+    })
   )
 })
 
