@@ -4,8 +4,16 @@
  * The errors are schemas, so they cross RPC, HTTP and worker boundaries, and the other side matches the same tags.
  * They hold no sentence for an end user (`Explain` writes those), no `HttpClient` type, no key and no part of one.
  */
+import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+
+/** In milliseconds. JSON has no number for a wait without an end, so that is null. */
+const Wait = Schema.transform(Schema.NullOr(Schema.NonNegative), Schema.DurationFromSelf, {
+  strict: true,
+  decode: (millis) => (millis === null ? Duration.infinity : Duration.millis(millis)),
+  encode: (wait) => (Duration.isFinite(wait) ? Duration.toMillis(wait) : null)
+})
 
 /** One HTTP request that failed, as it is remembered in `history`. */
 export const Attempt = Schema.Struct({
@@ -15,7 +23,7 @@ export const Attempt = Schema.Struct({
   reason: Schema.String,
   requestId: Schema.optional(Schema.String),
   /** The wait that followed before the next request. Absent on the last entry. */
-  wait: Schema.optional(Schema.DurationFromMillis)
+  wait: Schema.optional(Wait)
 })
 export type Attempt = typeof Attempt.Type
 
@@ -83,7 +91,7 @@ export class AuthRejected extends Schema.TaggedError<AuthRejected>("knowngood/Au
   /** Whether this key had been accepted before. */
   knownGood: Schema.Boolean,
   /** The wait that the server asked for. */
-  retryAfter: Schema.optional(Schema.DurationFromMillis),
+  retryAfter: Schema.optional(Wait),
   /** What the look of the key says. It is a guess: the key was sent all the same. */
   hint: Schema.optional(Schema.Literal("KeyForOtherHost")),
   /** With the hint: the hosts that keys of this look belong to. */
@@ -125,7 +133,7 @@ export class Transient extends Schema.TaggedError<Transient>("knowngood/Transien
   /** Which of our clocks ran out, where one did. */
   clock: Schema.optional(TransientClock),
   /** The wait that the server asked for. */
-  retryAfter: Schema.optional(Schema.DurationFromMillis)
+  retryAfter: Schema.optional(Wait)
 }) {
   override get message(): string {
     return line(this, this.reason, this.clock)
@@ -212,7 +220,8 @@ export const InvalidResponseReason = Schema.Literal(
 )
 export type InvalidResponseReason = typeof InvalidResponseReason.Type
 
-const Count = Schema.optional(Schema.Number)
+/** Finite, because JSON has no other. */
+const Count = Schema.optional(Schema.JsonNumber)
 
 /** A 2xx that is not what the protocol says or not what the program asked for, or a redirect. */
 export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("knowngood/InvalidResponse")(

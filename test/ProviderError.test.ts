@@ -1,6 +1,6 @@
 /** The six errors: they cross boundaries whole, are told apart by their tags, and say in one line what happened. */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, DateTime, Duration, Effect, Equal, Schema } from "effect"
+import { Arbitrary, Cause, DateTime, Duration, Effect, Equal, FastCheck as fc, Schema } from "effect"
 import * as ProviderError from "../src/ProviderError.js"
 
 const bare: ProviderError.Facts = { provider: "mimo", attempts: 0, history: [], emitted: false }
@@ -59,6 +59,20 @@ describe("an error crosses a boundary", () => {
     expect(Equal.equals(transient?.history[0]?.wait, Duration.millis(625))).toBe(true)
     expect(quota?._tag === "QuotaExceeded" && quota.resetsAt && DateTime.formatIso(quota.resetsAt)).toBe(
       "2026-05-15T15:00:00.000Z"
+    )
+  })
+
+  it("whatever its facts are, a wait without an end among them", () => {
+    const endless = Duration.infinity
+    const [waited] = six({ ...full, history: [{ reason: "Overloaded", wait: endless }] })
+    expect(waited === undefined ? undefined : cross(waited).history).toEqual([{ reason: "Overloaded", wait: endless }])
+    fc.assert(
+      fc.property(Arbitrary.make(ProviderError.schema), (error) => {
+        const crossed = cross(error)
+        expect(crossed.constructor).toBe(error.constructor)
+        expect(Schema.encodeSync(ProviderError.schema)(crossed)).toEqual(Schema.encodeSync(ProviderError.schema)(error))
+      }),
+      { numRuns: 500 }
     )
   })
 
