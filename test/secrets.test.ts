@@ -196,6 +196,9 @@ const echoes: ReadonlyArray<readonly [name: string, echo: (key: string) => strin
   ["in two lines", (key) => `${half(key)}\n${key.slice(key.length / 2)}`],
   ["between letters", (key) => `abc${key}xyz`],
   ["a hundred times", (key) => `${key} `.repeat(100)],
+  ["across the bound of a detail", (key) => `${"x ".repeat(395)}${key}`],
+  ["across the bound of a code", (key) => `${"x-".repeat(55)} ${key}`],
+  ["escaped across a bound", (key) => `${"x ".repeat(395)}${encodeURIComponent(key)}`],
   ["behind letters that are longer in lower case", (key) => `${"İ".repeat(20)} ${key}`]
 ]
 
@@ -414,6 +417,34 @@ describe("a stream that repeats the key and is cut", () => {
       )
     )
   )
+})
+
+describe("a long stream that repeats the key in every spelling and is cut", () => {
+  for (const [kind, key] of keys) {
+    it.live(`shows no piece of ${kind} in its error, and all of the text around it`, () =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(Stream.runDrain(Provider.stream(hello)))
+        expect(error.partial?.length).toBeGreaterThan(1_000_000)
+        expect(error.partial?.split("prose").length).toBeGreaterThan(200_000)
+        expect(leaks(key, ofError(error))).toEqual([])
+      }).pipe(
+        Effect.provide(
+          Layer.provideMerge(
+            mimo(key),
+            Gateway.layer([
+              Gateway.sse(
+                echoes.flatMap(([, echo]) => [
+                  chunk({ content: ` prose${" prose".repeat(15_000)} ` }),
+                  // Cut into pieces that are too short to be found alone.
+                  ...(echo(key).match(/.{1,5}/gs) ?? []).map((content) => chunk({ content }))
+                ])
+              )
+            ])
+          )
+        )
+      )
+    )
+  }
 })
 
 describe("a key that HTTP cannot carry", () => {
