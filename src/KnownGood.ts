@@ -16,7 +16,7 @@ import * as Random from "effect/Random"
 
 /**
  * What is remembered of keys. No member fails or dies, whatever the store does, and one that hangs costs no member more
- * than the timeout. Each may be forked: its work needs nothing of the fiber that began it.
+ * than the timeout. Each may be forked, as a daemon where it is to outlive its caller.
  */
 export interface Service {
   /**

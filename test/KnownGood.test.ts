@@ -231,6 +231,25 @@ describe("processes that start together on one store", () => {
     })
   )
 
+  // A smaller stride than ten operations gets no fiber of Effect's anywhere.
+  it.effect.each([10, 13, 2048])("one interrupted anywhere leaves a store that serves the next (stride %i)", (stride) =>
+    Effect.gen(function* () {
+      for (let step = 0; step < 40; step++) {
+        const { store } = Store.make(() => Effect.yieldNow())
+        const [one, other] = [yield* memoryOn(store), yield* memoryOn(store)]
+        const both = Effect.all([one.remember(digest("a")), one.forget(digest("b")), one.recall(digest("a"))])
+        const fiber = yield* Effect.forkDaemon(Effect.withMaxOpsBeforeYield(both, stride))
+        yield* Effect.repeatN(Effect.yieldNow(), step)
+        yield* Fiber.interrupt(fiber)
+        const writing = yield* begun(other.remember(digest("b")))
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(writing)
+        expect(yield* other.recall(digest("b")), `after ${step} steps`).toBe(true)
+        expect(yield* one.recall(digest("b")), `after ${step} steps`).toBe(true)
+      }
+    })
+  )
+
   it.effect("a key that is forgotten meanwhile is not written anew under the salt that stays", () =>
     Effect.gen(function* () {
       const { entries, store } = Store.make()

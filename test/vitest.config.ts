@@ -28,6 +28,8 @@ export default defineConfig(({ mode }) => ({
     // Many tests wait for sockets and for other processes, and one worker fewer than processors leaves those idle.
     minWorkers: 1,
     maxWorkers: Math.max(3, availableParallelism()),
+    // Tests beside each other wait for the test clock most of the time.
+    maxConcurrency: 16,
     // Only what hangs takes so long, however busy the machine is.
     testTimeout: mode === "long" ? 600_000 : 60_000
   }
