@@ -14,6 +14,7 @@ import * as ResponseBody from "./ResponseBody.js"
 /** A 2xx whose body is yet to be read. */
 export interface Answer extends ResponseBody.Source {
   readonly contentType: () => string | undefined
+  readonly over: () => void
   /** Fails as the fault means. */
   readonly fail: (fault: Fault.Fault, sofar?: SoFar) => Effect.Effect<never, ProviderError.ProviderError>
 }

@@ -2,21 +2,23 @@
  * What one call has done so far: the requests it made, how they ended, and the waits between them.
  */
 import type * as Duration from "effect/Duration"
-import type * as Credential from "./Credential.js"
+import type * as Key from "./Key.js"
 import * as ProviderError from "./ProviderError.js"
 
 export class CallLog {
   attempts = 0
   /** The key of the last request. */
-  key: Credential.Key | Credential.NoKey | undefined
+  key: Key.Key | Key.NoKey | undefined
+  /** When the last request was sent, by the gate's clock. */
+  sentAt = Number.NEGATIVE_INFINITY
+  /** Whether a request was repeated because its key had been replaced meanwhile. Once is enough. */
+  hasTriedNewKey = false
   private history: ReadonlyArray<ProviderError.Attempt> = []
 
-  /** @param began Milliseconds since the epoch. */
-  constructor(readonly began: number) {}
-
-  sent(key: Credential.Key | Credential.NoKey): void {
+  sent(key: Key.Key | Key.NoKey, at: number): void {
     this.attempts += 1
     this.key = key
+    this.sentAt = at
   }
 
   /** The error, told of the whole call. */

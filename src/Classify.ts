@@ -4,8 +4,8 @@
  */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
-import * as Credential from "./Credential.js"
 import type * as Fault from "./Fault.js"
+import * as Key from "./Key.js"
 import * as ProviderError from "./ProviderError.js"
 import * as Redaction from "./Redaction.js"
 import * as Refusal from "./Refusal.js"
@@ -14,7 +14,7 @@ import * as Rules from "./Rules.js"
 /** Who sent the refused request. */
 export interface Sender {
   readonly source: string
-  readonly key: Credential.Key | Credential.NoKey
+  readonly key: Key.Key | Key.NoKey
   readonly knownGood: boolean
   /** Whether output of this answer had already reached the caller. */
   readonly emitted: boolean
@@ -147,7 +147,7 @@ const factsOf = (refusal: Refusal.Refusal, sender: Sender): ProviderError.Facts 
 
 /** What a server wrote, as far as it is shown. */
 const shown = (text: string | undefined, most: number, sender: Sender): string | undefined =>
-  text === undefined ? undefined : Redaction.shown(text, most, Credential.scrub(sender.key)) || undefined
+  text === undefined ? undefined : Redaction.shown(text, most, Key.scrub(sender.key)) || undefined
 
 const preview = (text: string, sender: Sender): string => shown(text, 120, sender) ?? ""
 

@@ -1,12 +1,7 @@
 /**
- * A provider's key, and the one thing we remember of it: *has it ever been accepted?*
- *
- * This is the only file that opens a secret. What leaves it is an authorized request, a fingerprint and text with the
- * key taken out.
+ * A provider's key over time, and the one thing we remember of it: *has it ever been accepted?*
  */
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import { sha256 } from "@noble/hashes/sha2.js"
-import { bytesToHex } from "@noble/hashes/utils.js"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -16,70 +11,79 @@ import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Gate from "./Gate.js"
+import * as Key from "./Key.js"
 import * as KnownGood from "./KnownGood.js"
-import * as Redaction from "./Redaction.js"
+
+export type { Scheme } from "./Key.js"
+export { bearer, header } from "./Key.js"
 
 export interface Credential {
   /** Where the key comes from, as a user would look for it: by default the name of an environment variable. */
   readonly source: string
-  /** Whether the present key has been accepted. A `Ref`, and a UI can follow its `changes`. */
+  /**
+   * Whether the present key has been accepted. A `Ref`, and a UI can follow its `changes`. With a `KnownGood` in the
+   * context it begins, when the layer is built, where the memory says; for a key that an effect reads, at the first call.
+   */
   readonly knownGood: SubscriptionRef.SubscriptionRef<boolean>
   /** The first 8 hex digits of the present key's SHA-256; `undefined` without a key. */
   readonly fingerprint: Effect.Effect<string | undefined>
-  /** Reads the key, once per attempt, because a key may rotate. A changed key starts at "never accepted". */
-  readonly read: Effect.Effect<Key | NoKey>
-  /** A call with this key was answered. */
-  readonly accepted: (key: Key) => Effect.Effect<void>
-  /**
-   * A call that began then (milliseconds since the epoch) was refused to the end of its auth retries, though the key was
-   * known good. After three in a row the key counts as never accepted: one that was revoked is not hammered for ever.
-   * Calls that ran beside each other count as one, because one bad minute of the gateway refuses them all.
-   */
-  readonly exhausted: (key: Key, began: number) => Effect.Effect<void>
   /**
    * The flag is worth something at one host only, so the first host that uses a credential owns it. The origin that
    * does: another than the given one means that the caller must not use this credential.
+   *
+   * @internal
    */
   readonly bind: (origin: string) => Effect.Effect<string>
-  /** Holds the calls with this key back together. */
+  /**
+   * Reads the key, once per attempt, because a key may rotate. A changed key starts at "never accepted".
+   *
+   * @internal
+   */
+  readonly read: Effect.Effect<Key.Key | Key.NoKey>
+  /**
+   * The request with the key in it; as it was, if there is no key. The first origin that is asked for owns the credential.
+   *
+   * @internal
+   */
+  readonly authorize: (request: Request, key: Key.Key | Key.NoKey, terms: Terms) => Request | Key.Refusal
+  /**
+   * Whether this very key has been accepted: the flag is the present key's, and another may have been sent.
+   *
+   * @internal
+   */
+  readonly isKnownGood: (key: Key.Key) => Effect.Effect<boolean>
+  /**
+   * A call with this key was answered.
+   *
+   * @internal
+   */
+  readonly accepted: (key: Key.Key) => Effect.Effect<void>
+  /**
+   * A call whose last request was sent then (by the gate's clock) was refused to the end of its auth retries, though the
+   * key was known good. After three in a row the key counts as never accepted: one that was revoked is not hammered for
+   * ever. Requests that were on their way together count as one, because one bad minute of the gateway refuses them all.
+   *
+   * @internal
+   */
+  readonly exhausted: (key: Key.Key, sentAt: number) => Effect.Effect<void>
+  /**
+   * Holds the calls with this key back together.
+   *
+   * @internal
+   */
   readonly gate: Gate.Gate
-}
-
-/** One value of the key, closed. */
-export interface Key {
-  readonly _tag: "Key"
-  readonly fingerprint: string
-  readonly authorize: (scheme: Scheme) => (request: Request) => Request
-  readonly startsWith: (prefix: string) => boolean
-  /** Takes the key, and any piece of it of 8 characters or more, out of a text. */
-  readonly redact: (text: string) => string
-}
-
-/** Why there is no key to send. */
-export interface NoKey {
-  readonly _tag: "NoKey"
-  readonly problem: "Absent" | "Blank" | "Unsendable" | "Unreadable"
 }
 
 type Request = HttpClientRequest.HttpClientRequest
 
-/** How a key is written into a request. */
-export type Scheme = (secret: string) => (request: Request) => Request
-
-/** `Authorization: Bearer …` */
-export const bearer: Scheme = (secret) => HttpClientRequest.setHeader("authorization", `Bearer ${secret}`)
-
-/** The key alone, in a header of this name. */
-export const header =
-  (name: string): Scheme =>
-  (secret) =>
-    HttpClientRequest.setHeader(name, secret)
+export type Terms = Omit<Key.Terms, "origin">
 
 export interface Options {
   /** The key, or an effect that reads it before every attempt. A failure of that effect is `AuthMissing`. */
   readonly apiKey?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, unknown> | undefined
+  /** What errors tell the user to look at: by default a preset's environment variable. */
   readonly source: string
-  /** The most calls with this key in flight at once. Default: no bound. */
+  /** The most answers with this key open at once. Default: no bound. */
   readonly concurrency?: number | undefined
 }
 
@@ -95,132 +99,153 @@ export const make = (options: Options): Effect.Effect<Credential> =>
     const knownGood = yield* SubscriptionRef.make(false)
     const gate = yield* Gate.make({ concurrency: options.concurrency })
     const memory = Option.getOrUndefined(yield* Effect.serviceOption(KnownGood.KnownGood))
-    let current: Opened | NoKey = absent
-    let secret: string | undefined
-    let origin: string | undefined
-    let exhaustedInARow = 0
-    let lastExhausted = Number.NEGATIVE_INFINITY
-    let lastRemembered = Number.NEGATIVE_INFINITY
-    /** Ends when it is known what the memory holds of the present key. `undefined` once it is. */
-    let recalled: Effect.Effect<void> | undefined
-
-    /** Whether that changed it. */
-    const set = (good: boolean): Effect.Effect<boolean> =>
-      Effect.flatMap(Ref.get(knownGood), (before) =>
-        before === good ? Effect.succeed(false) : Effect.as(Ref.set(knownGood, good), true)
-      )
-
-    const turn = (redacted: Redacted.Redacted): Effect.Effect<Key | NoKey> => {
-      const next = Redacted.value(redacted).trim()
-      const opened = next === secret ? current : open(next)
-      if (next === secret) return recalled === undefined ? Effect.succeed(opened) : Effect.as(recalled, opened)
-      secret = next
-      current = opened
-      recalled = undefined
-      exhaustedInARow = 0
-      lastRemembered = Number.NEGATIVE_INFINITY
-      if (opened._tag === "NoKey" || memory === undefined) return Effect.as(set(false), opened)
-      // By a fiber of its own: a slow store is waited for by all calls that begin meanwhile, and by none alone.
-      const done = Deferred.unsafeMake<void>(FiberId.none)
-      const wait = Deferred.await(done)
-      recalled = wait
-      const known = Effect.suspend(() => {
-        if (recalled === wait) recalled = undefined
-        return Deferred.succeed(done, undefined)
-      })
-      const begin = recall(memory, opened).pipe(Effect.ensuring(known), Effect.forkDaemon)
-      return set(false).pipe(Effect.zipRight(begin), Effect.uninterruptible, Effect.zipRight(wait), Effect.as(opened))
-    }
-
-    /** Never sets to false: a call may have been answered in the meantime. */
-    const recall = (memory: KnownGood.Service, key: Opened) =>
-      Effect.interruptible(
-        Effect.flatMap(memory.recall(key.digest(origin)), (good) =>
-          good && key === current ? set(true) : Effect.succeed(false)
-        )
-      )
-
-    const { apiKey } = options
-    const read: Effect.Effect<Key | NoKey> =
-      apiKey === undefined
-        ? Effect.succeed(absent)
-        : Redacted.isRedacted(apiKey)
-          ? Effect.suspend(() => turn(apiKey))
-          : Effect.matchEffect(readable(apiKey), {
-              onFailure: () => Effect.succeed(unreadable),
-              onSuccess: turn
-            })
-
-    const accepted = (key: Opened) => {
-      exhaustedInARow = 0
-      return Effect.flatMap(set(true), (changed) =>
-        memory === undefined ? Effect.void : remember(memory, key, changed)
-      )
-    }
-
-    const remember = (memory: KnownGood.Service, key: Opened, anew: boolean) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        if (!anew && now - lastRemembered < rememberEvery) return Effect.void
-        lastRemembered = now
-        return Effect.asVoid(Effect.forkDaemon(memory.remember(key.digest(origin))))
-      })
-
-    const exhausted = (key: Opened, began: number) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        if (began < lastExhausted) return Effect.void
-        lastExhausted = now
-        exhaustedInARow += 1
-        if (exhaustedInARow < forgetAfter) return Effect.void
-        return Effect.zipRight(set(false), memory?.forget(key.digest(origin)) ?? Effect.void)
-      })
-
-    /** What is said of a key that has been replaced says nothing of the present one. */
-    const ifCurrent = (key: Key, then: (key: Opened) => Effect.Effect<void>) =>
-      Effect.suspend(() => (key === current && current._tag === "Key" ? then(current) : Effect.void))
-
-    return {
-      source: options.source,
-      knownGood,
-      gate,
-      read,
-      fingerprint: Effect.map(read, (key) => (key._tag === "Key" ? key.fingerprint : undefined)),
-      accepted: (key) => ifCurrent(key, accepted),
-      exhausted: (key, began) => ifCurrent(key, (key) => exhausted(key, began)),
-      bind: (to) => Effect.sync(() => (origin ??= to))
-    }
+    return new Standing(options, knownGood, gate, memory)
   })
 
-const absent: NoKey = { _tag: "NoKey", problem: "Absent" }
+/** What is known of the present key. */
+class Standing implements Credential {
+  readonly source: string
+  /** Out of sight of whatever prints an object: a caller without types may give a plain text. */
+  readonly #apiKey: Options["apiKey"]
+  /** The present key. */
+  private current: Key.Key | Key.NoKey = Key.absent
+  /** Keys that were accepted before another took their place: their last requests may still be on the way. */
+  private readonly accepted_ = new WeakSet<Key.Key>()
+  private origin: string | undefined
+  private exhaustedInARow = 0
+  private lastExhausted = Number.NEGATIVE_INFINITY
+  private lastRemembered = Number.NEGATIVE_INFINITY
+  /** Ends when it is known what the memory holds of the present key. `undefined` once it is. */
+  private recalled: Effect.Effect<void> | undefined
 
-const unreadable: NoKey = { _tag: "NoKey", problem: "Unreadable" }
+  constructor(
+    { apiKey, source }: Options,
+    readonly knownGood: SubscriptionRef.SubscriptionRef<boolean>,
+    readonly gate: Gate.Gate,
+    private readonly memory: KnownGood.Service | undefined
+  ) {
+    this.source = source
+    this.#apiKey = apiKey
+  }
 
-/** A caller without types may give plain text. Run as an effect, it would end up in the defect's message. */
-const readable = <A>(apiKey: Effect.Effect<A, unknown>): Effect.Effect<A, unknown> =>
-  Effect.isEffect(apiKey) ? apiKey : Effect.fail("no effect")
+  bind(origin: string): Effect.Effect<string> {
+    return Effect.suspend(() => {
+      const owner = this.own(origin)
+      // What the memory holds is held of a key at a host, so it can be asked from here on.
+      const isAtHand = this.memory !== undefined && Redacted.isRedacted(this.#apiKey)
+      return Effect.as(isAtHand ? this.read : Effect.void, owner)
+    })
+  }
 
-/** A key, and how a store may recognise it at a host. */
-interface Opened extends Key {
-  readonly digest: (origin: string | undefined) => KnownGood.Digest
-}
+  authorize(request: Request, key: Key.Key | Key.NoKey, terms: Terms): Request | Key.Refusal {
+    if (key._tag === "NoKey") return request
+    const origin = Key.originOf(request)
+    return key.authorize(request, { ...terms, origin: origin === undefined ? "" : this.own(origin) })
+  }
 
-const hash = (text: string): string => bytesToHex(sha256(new TextEncoder().encode(text)))
+  get read(): Effect.Effect<Key.Key | Key.NoKey> {
+    const apiKey = this.#apiKey
+    if (apiKey === undefined) return Effect.succeed(Key.absent)
+    if (Redacted.isRedacted(apiKey)) return Effect.suspend(() => this.turn(apiKey))
+    // A caller without types may give plain text. Run as an effect, it would end up in the defect's message.
+    if (!Effect.isEffect(apiKey)) return Effect.succeed(Key.unreadable)
+    return Effect.matchCauseEffect(apiKey, {
+      onFailure: () => Effect.succeed(Key.unreadable),
+      onSuccess: (redacted) =>
+        Redacted.isRedacted(redacted) ? this.turn(redacted) : Effect.succeed<Key.NoKey>(Key.unreadable)
+    })
+  }
 
-const open = (secret: string): Opened | NoKey => {
-  if (secret === "") return { _tag: "NoKey", problem: "Blank" }
-  // Visible ASCII. A header cannot carry the rest, and the platform's own error for it quotes the whole key.
-  if (!/^[\x21-\x7e]+$/.test(secret)) return { _tag: "NoKey", problem: "Unsendable" }
-  return {
-    _tag: "Key",
-    fingerprint: hash(secret).slice(0, 8),
-    authorize: (scheme) => scheme(secret),
-    startsWith: (prefix) => secret.startsWith(prefix),
-    digest: (origin) => (salt) => hash(`${salt} ${origin} ${secret}`),
-    redact: (text) => Redaction.secret(text, secret)
+  get fingerprint(): Effect.Effect<string | undefined> {
+    return Effect.map(this.read, (key) => (key._tag === "Key" ? key.fingerprint : undefined))
+  }
+
+  isKnownGood(key: Key.Key): Effect.Effect<boolean> {
+    return key === this.current ? Ref.get(this.knownGood) : Effect.succeed(this.accepted_.has(key))
+  }
+
+  accepted(key: Key.Key): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.accepted_.add(key)
+      // What is said of a key that has been replaced says nothing of the present one.
+      if (key !== this.current) return Effect.void
+      this.exhaustedInARow = 0
+      return Effect.flatMap(this.set(true), (changed) => this.remember(key, changed))
+    })
+  }
+
+  exhausted(key: Key.Key, sentAt: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (key !== this.current || sentAt < this.lastExhausted) return Effect.void
+      this.lastExhausted = this.gate.now()
+      this.exhaustedInARow += 1
+      return this.exhaustedInARow < forgetAfter ? Effect.void : this.demote(key)
+    })
+  }
+
+  private own(origin: string): string {
+    this.origin ??= origin
+    return this.origin
+  }
+
+  /** Those who wait at the gate are told at once, by one request each. */
+  private demote(key: Key.Key): Effect.Effect<void> {
+    this.accepted_.delete(key)
+    return Effect.zipRight(
+      this.set(false),
+      Effect.suspend(() => {
+        this.gate.open()
+        return this.memory === undefined
+          ? Effect.void
+          : Effect.asVoid(Effect.forkDaemon(this.memory.forget(key.digest(this.origin))))
+      })
+    )
+  }
+
+  /** Whether that changed it. */
+  private set(good: boolean): Effect.Effect<boolean> {
+    return Effect.flatMap(Ref.get(this.knownGood), (before) =>
+      before === good ? Effect.succeed(false) : Effect.as(Ref.set(this.knownGood, good), true)
+    )
+  }
+
+  private turn(redacted: Redacted.Redacted): Effect.Effect<Key.Key | Key.NoKey> {
+    const key = Key.of(redacted, this.current)
+    if (key === this.current) return this.recalled === undefined ? Effect.succeed(key) : Effect.as(this.recalled, key)
+    this.current = key
+    this.recalled = undefined
+    this.exhaustedInARow = 0
+    this.lastRemembered = Number.NEGATIVE_INFINITY
+    return Effect.as(key._tag === "Key" ? this.recall(key) : this.set(false), key)
+  }
+
+  /** By a fiber of its own: a slow store is waited for by all calls that begin meanwhile, and by none alone. */
+  private recall(key: Key.Key): Effect.Effect<void> {
+    const { memory } = this
+    if (memory === undefined) return Effect.asVoid(this.set(false))
+    const done = Deferred.unsafeMake<void>(FiberId.none)
+    const wait = Deferred.await(done)
+    this.recalled = wait
+    // Never sets to false: a call may have been answered in the meantime.
+    const recalled = Effect.flatMap(memory.recall(key.digest(this.origin)), (good) => {
+      if (good) this.accepted_.add(key)
+      return good && key === this.current ? this.set(true) : Effect.succeed(false)
+    })
+    const known = Effect.suspend(() => {
+      if (this.recalled === wait) this.recalled = undefined
+      return Deferred.succeed(done, undefined)
+    })
+    const begin = Effect.interruptible(recalled).pipe(Effect.ensuring(known), Effect.forkDaemon)
+    return this.set(false).pipe(Effect.zipRight(begin), Effect.uninterruptible, Effect.zipRight(wait))
+  }
+
+  private remember(key: Key.Key, anew: boolean): Effect.Effect<void> {
+    const { memory } = this
+    if (memory === undefined) return Effect.void
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      if (!anew && now - this.lastRemembered < rememberEvery) return Effect.void
+      this.lastRemembered = now
+      return Effect.asVoid(Effect.forkDaemon(memory.remember(key.digest(this.origin))))
+    })
   }
 }
-
-/** Takes what looks like a key out of a text, and the key itself. */
-export const scrub =
-  (key: Key | NoKey): ((text: string) => string) =>
-  (text) =>
-    Redaction.shapes(key._tag === "Key" ? key.redact(text) : text)

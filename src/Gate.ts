@@ -1,159 +1,288 @@
 /**
- * The calls that share a key, held back together.
+ * The calls that share a key, held back together: it lets in as many as the `Window` says, in the order in which the
+ * calls began.
  *
- * When the server tells one call to wait, all of them wait for that moment, instead of each finding out alone. Then they
- * go on a few at a time: one, and twice as many after each round of answers, up to half of what was in flight when the
- * server complained; from there one more a round (TCP's slow start and congestion avoidance, RFC 5681). First come,
- * first served, and a call that is being retried keeps its place in the line.
+ * It helps and never harms. A call is in flight until it is answered or refused, not until its consumer is done; whoever
+ * waits is woken by whatever made room; a call that is interrupted in the line leaves no trace; and what one call has
+ * trouble with alone costs the others nothing.
  */
-import * as Deferred from "effect/Deferred"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
-
-export interface Gate {
-  /** A place in the line, for all attempts of one call. */
-  readonly ticket: () => Ticket
-  /** Waits for a turn. The turn ends with the scope, or before it when it is told to. */
-  readonly enter: (ticket: Ticket, scope: Scope.Scope) => Effect.Effect<Turn>
-  /** The server took the request of this turn. */
-  readonly taken: (turn: Turn) => void
-  /** The server told this turn to wait until then, in milliseconds since the epoch. */
-  readonly closeUntil: (turn: Turn, until: number) => Effect.Effect<void>
-  /** This call waits to be sent again: nobody behind it goes first until it comes back or is over. */
-  readonly keepPlace: (ticket: Ticket) => void
-  /** The call of this ticket is over. */
-  readonly over: (ticket: Ticket) => Effect.Effect<void>
-}
-
-export type Ticket = number
-
-export interface Turn {
-  /** Ends the turn. Once is enough. */
-  readonly leave: Effect.Effect<void>
-  /** Complaints heard before this turn began. What was already on its way at a complaint does not complain again. */
-  readonly era: number
-}
+import type * as Doubt from "./Doubt.js"
+import * as Window from "./Window.js"
 
 export interface Options {
-  /** The most calls in flight at once. Default: no bound. */
+  /** The most answers open at once: from the request to the last byte. Default: no bound. */
   readonly concurrency?: number | undefined
 }
 
-/** After this long without a complaint an idle gate forgets the last one. */
-const forgetAfter = 60_000
+/** A server that asks for more is believed that much, in milliseconds. */
+const longestClosing = 60_000
 
-type Restore = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+/** Refusals come at once. What is in flight this long counts as accepted, so that slow answers hold up nobody. */
+const refusedWithin = 2000
 
-interface Waiter {
-  readonly ticket: Ticket
-  readonly admitted: Deferred.Deferred<Turn>
+/** A call's place in the line, for all of its attempts. */
+export class Place {
+  /** The order in the line. `undefined`: behind all who wait. */
+  ticket: number | undefined
+  refusals = 0
+  /** Refusals with nothing else in flight. */
+  refusedAlone = 0
+  /** How many requests of others had been accepted at its last refusal. */
+  acceptedBefore: number | undefined
+
+  /** @param coolsDown Whether this call waits when the server tells others to. A bound on open answers holds for all. */
+  constructor(readonly coolsDown: boolean) {}
+}
+
+/** What one request is allowed. It is in flight, then its answer is open, then it is over. */
+export class Turn {
+  state: "flying" | "open" | "over" = "flying"
+  /** Whether the window has been told that it was accepted. */
+  counted = false
+
+  constructor(
+    readonly place: Place,
+    readonly shot: Doubt.Shot,
+    /** By the gate's clock, in milliseconds. */
+    readonly sentAt: number,
+    /** Whether it had to wait. */
+    readonly waited: boolean
+  ) {}
+}
+
+/** A call in the line. Its fiber sleeps until it is woken, the first one also until the gate may open. */
+class Waiter {
+  turn: Turn | undefined
+  /** When it looks up by itself, by the gate's clock. */
+  alarm = Number.POSITIVE_INFINITY
+  private told = false
+  private resume: () => void = idle
+
+  constructor(readonly place: Place) {}
+
+  wake(): void {
+    this.told = true
+    this.resume()
+  }
+
+  /** Ends when it is told to wake, be it before it listens. */
+  readonly woken = Effect.async<void>((resume) => {
+    this.resume = () => {
+      this.told = false
+      this.resume = idle
+      resume(Effect.void)
+    }
+    if (this.told) this.resume()
+    return Effect.sync(() => {
+      this.resume = idle
+    })
+  })
+}
+
+const idle = () => undefined
+
+export class Gate {
+  private readonly window = new Window.Window()
+  private readonly line: Array<Waiter> = []
+  /** In flight and not yet known to be accepted, oldest first. */
+  private readonly unheard = new Set<Turn>()
+  private tickets = 0
+  private flying = 0
+  private open_ = 0
+  private acceptances = 0
+  /** Who was refused as the only one in flight. Its own wait is longer than that of the line, so it waits for nothing more. */
+  private refusedAlone: Place | undefined
+  private readonly bound: number
+
+  constructor(
+    private readonly clock: Clock.Clock,
+    { concurrency }: Options = {}
+  ) {
+    // A bound under one, or none that is a number, would let nobody in, ever.
+    this.bound = Math.max(1, Math.floor(concurrency ?? Number.POSITIVE_INFINITY) || 1)
+  }
+
+  /** Waits for a turn. It is given back at the latest when the scope closes. */
+  enter(place: Place, scope: Scope.Scope): Effect.Effect<Turn> {
+    const keep = (turn: Turn) =>
+      Effect.as(
+        Scope.addFinalizer(
+          scope,
+          Effect.sync(() => this.leave(turn))
+        ),
+        turn
+      )
+    return Effect.uninterruptibleMask((restore) => {
+      this.hearOfSlowAnswers()
+      place.ticket ??= this.tickets++
+      if ((this.line.length === 0 || !place.coolsDown) && this.pause(place) === 0) return keep(this.begin(place, false))
+      const waiter = new Waiter(place)
+      this.queue(waiter)
+      return Effect.flatMap(
+        Effect.onInterrupt(restore(this.wait(waiter)), () => Effect.sync(() => this.giveUp(waiter))),
+        keep
+      )
+    })
+  }
+
+  /** The first event of its answer has come, or all of it. */
+  accepted(turn: Turn): void {
+    if (turn.state !== "flying") return
+    turn.state = "open"
+    this.flying -= 1
+    this.acceptances += 1
+    this.count(turn)
+    this.admit()
+  }
+
+  /**
+   * The server refused it because it cannot take more at the moment.
+   *
+   * @param retryAfter Milliseconds, if the server named a moment.
+   */
+  refused(turn: Turn, retryAfter?: number): void {
+    if (turn.state !== "flying") return
+    const { place, shot } = turn
+    const isItsOwn = place.acceptedBefore !== undefined && this.acceptances > place.acceptedBefore
+    place.acceptedBefore = this.acceptances
+    place.refusals += 1
+    this.over(turn)
+    if (this.flying === 0 && shot.level === 1) {
+      place.refusedAlone += 1
+      this.refusedAlone = place
+    }
+    // It knows that it is to wait. Those who are there when it comes back have waited as long, and were not refused.
+    if (retryAfter !== undefined || place.refusedAlone > 1) place.ticket = undefined
+    // Others were accepted since it was refused before: that is about this request, not about the key.
+    if (isItsOwn && !this.window.isFull(this.flying + 1)) return this.admit()
+    const now = this.now()
+    const until = retryAfter === undefined || isItsOwn ? undefined : now + Math.min(longestClosing, retryAfter)
+    this.window.refused(shot, this.flying, now, until)
+    this.admit()
+  }
+
+  /** Nothing more of its answer will come. Once is enough. */
+  leave(turn: Turn): void {
+    if (turn.state === "over") return
+    this.over(turn)
+    this.admit()
+  }
+
+  /** What held everybody back is not so: all who wait may go. */
+  open(): void {
+    this.window.open()
+    this.admit()
+  }
+
+  /** Milliseconds that only ever go forward, whatever happens to the wall clock. */
+  now(): number {
+    return Number(this.clock.unsafeCurrentTimeNanos()) / 1e6
+  }
+
+  private begin(place: Place, waited: boolean): Turn {
+    this.flying += 1
+    this.open_ += 1
+    const now = this.now()
+    const turn = new Turn(place, this.window.sent(this.flying, now), now, waited)
+    this.unheard.add(turn)
+    return turn
+  }
+
+  private over(turn: Turn): void {
+    if (turn.state === "flying") this.flying -= 1
+    this.open_ -= 1
+    turn.state = "over"
+    this.unheard.delete(turn)
+  }
+
+  private count(turn: Turn): void {
+    this.unheard.delete(turn)
+    if (turn.counted) return
+    turn.counted = true
+    this.window.accepted(turn.shot, this.now())
+  }
+
+  private hearOfSlowAnswers(): void {
+    const before = this.now() - refusedWithin
+    for (const turn of this.unheard) {
+      if (turn.sentAt > before) return
+      this.count(turn)
+    }
+  }
+
+  /** How long a call has to wait now. `Infinity`: until somebody leaves. */
+  private pause(place: Place): number {
+    if (this.open_ >= this.bound) return Number.POSITIVE_INFINITY
+    return place.coolsDown ? this.window.wait(this.flying, this.now(), this.hasWaited(place)) : 0
+  }
+
+  private hasWaited(place: Place): boolean {
+    return place === this.refusedAlone && this.line.length === 0
+  }
+
+  private admit(): void {
+    this.hearOfSlowAnswers()
+    for (let next = this.next(); next !== undefined; next = this.next()) {
+      this.line.splice(this.line.indexOf(next), 1)
+      next.turn = this.begin(next.place, true)
+      next.wake()
+    }
+    this.setAlarm()
+  }
+
+  /** Who may go now. */
+  private next(): Waiter | undefined {
+    const [first] = this.line
+    if (first === undefined || this.pause(first.place) > 0) return undefined
+    if (!first.place.coolsDown || !this.window.isAboutToTry(this.flying)) return first
+    return this.line.reduce((best, waiter) => (waiter.place.refusals < best.place.refusals ? waiter : best), first)
+  }
+
+  private queue(waiter: Waiter): void {
+    const { ticket = 0 } = waiter.place
+    let at = this.line.length
+    while (at > 0 && (this.line[at - 1]?.place.ticket ?? 0) > ticket) at--
+    this.line.splice(at, 0, waiter)
+  }
+
+  private wait(waiter: Waiter): Effect.Effect<Turn> {
+    return Effect.suspend(() => {
+      // The time may have come between the look at the gate and this one.
+      this.admit()
+      if (waiter.turn !== undefined) return Effect.succeed(waiter.turn)
+      const alarm = this.line[0] === waiter ? this.opensIn(waiter.place) : Number.POSITIVE_INFINITY
+      waiter.alarm = this.now() + alarm
+      const awake =
+        alarm === Number.POSITIVE_INFINITY ? waiter.woken : Effect.raceFirst(waiter.woken, Effect.sleep(alarm))
+      return Effect.zipRight(awake, this.wait(waiter))
+    })
+  }
+
+  /** When to look again, if nobody leaves before. */
+  private opensIn(place: Place): number {
+    const pause = this.pause(place)
+    const [oldest] = this.unheard
+    const heard = oldest === undefined ? Number.POSITIVE_INFINITY : oldest.sentAt + refusedWithin - this.now()
+    // At least a millisecond: a timer may come early, and must not be asked for again at once.
+    return pause === 0 ? Number.POSITIVE_INFINITY : Math.max(1, Math.min(pause, heard))
+  }
+
+  /** Sees to it that the first in line wakes in time: it may have been another when it went to sleep. */
+  private setAlarm(): void {
+    const [first] = this.line
+    if (first !== undefined && this.now() + this.opensIn(first.place) < first.alarm) first.wake()
+  }
+
+  /** Interrupted in the line: the place is free. Interrupted as the turn came: the turn is. */
+  private giveUp(waiter: Waiter): void {
+    if (waiter.turn !== undefined) return this.leave(waiter.turn)
+    this.line.splice(this.line.indexOf(waiter), 1)
+    this.admit()
+  }
 }
 
 export const make = (options?: Options): Effect.Effect<Gate> =>
-  Effect.map(Effect.all([Effect.clock, Deferred.make<void>()]), ([clock, deferred]) => {
-    // A bound under one, or none that is a number, would let nobody in, ever.
-    const bound = Math.max(1, Math.floor(options?.concurrency ?? Number.POSITIVE_INFINITY) || 1)
-    const line: Array<Waiter> = []
-    /** Calls that wait to be sent again. */
-    const away = new Set<Ticket>()
-    let closed = deferred
-    let tickets = 0
-    let inFlight = 0
-    let until = 0
-    let era = 0
-    let window = Number.POSITIVE_INFINITY
-    let threshold = Number.POSITIVE_INFINITY
-
-    const now = () => clock.unsafeCurrentTimeMillis()
-    const hasRoom = (ticket: Ticket) =>
-      inFlight < Math.min(bound, Math.floor(window)) &&
-      now() >= until &&
-      (away.size === 0 || !Array.from(away).some((other) => other < ticket))
-
-    const begin = (): Turn => {
-      inFlight += 1
-      let over = false
-      const leave = Effect.sync(() => {
-        if (over) return
-        over = true
-        inFlight -= 1
-        forget()
-        admit()
-      })
-      return { era, leave }
-    }
-
-    const forget = () => {
-      if (inFlight === 0 && line.length === 0 && now() > until + forgetAfter) window = Number.POSITIVE_INFINITY
-    }
-
-    const admit = () => {
-      for (let next = line[0]; next !== undefined && hasRoom(next.ticket); next = line[0]) {
-        line.shift()
-        Deferred.unsafeDone(next.admitted, Effect.succeed(begin()))
-      }
-    }
-
-    const queue = (ticket: Ticket, restore: Restore): Effect.Effect<Turn> =>
-      Effect.flatMap(Deferred.make<Turn>(), (admitted) => {
-        const waiter = { ticket, admitted }
-        const behind = line.findIndex((other) => other.ticket > ticket)
-        line.splice(behind === -1 ? line.length : behind, 0, waiter)
-        return Effect.onInterrupt(restore(Effect.raceFirst(Deferred.await(admitted), openInTime)), () => giveUp(waiter))
-      })
-
-    /** Interrupted in the line: the place is free. Interrupted as the turn came: the turn is. */
-    const giveUp = (waiter: Waiter) =>
-      Effect.suspend(() => {
-        const place = line.indexOf(waiter)
-        if (place === -1) return Effect.flatMap(Deferred.await(waiter.admitted), ({ leave }) => leave)
-        line.splice(place, 1)
-        return Effect.void
-      })
-
-    /** Whoever waits sees to it that the gate opens when its time has come, so it needs no fiber of its own. */
-    const openInTime: Effect.Effect<never> = Effect.suspend(() => {
-      const wait = until - now()
-      // The time may have come between the look at the gate and this one.
-      if (wait <= 0) admit()
-      return Effect.zipRight(wait > 0 ? Effect.sleep(wait) : Deferred.await(closed), openInTime)
-    })
-
-    return {
-      ticket: () => tickets++,
-      enter: (ticket, scope) =>
-        Effect.uninterruptibleMask((restore) => {
-          forget()
-          away.delete(ticket)
-          const keep = (turn: Turn) => Effect.as(Scope.addFinalizer(scope, turn.leave), turn)
-          return line.length === 0 && hasRoom(ticket) ? keep(begin()) : Effect.flatMap(queue(ticket, restore), keep)
-        }),
-      taken: (turn) => {
-        if (turn.era !== era || window === Number.POSITIVE_INFINITY) return
-        window += window < threshold ? 1 : 1 / window
-        admit()
-      },
-      closeUntil: (turn, at) =>
-        Effect.suspend(() => {
-          if (turn.era === era) {
-            threshold = Math.max(1, Math.floor(inFlight / 2))
-            window = 1
-            era += 1
-          }
-          if (at <= until) return Effect.void
-          until = at
-          const woken = closed
-          return Effect.flatMap(Deferred.make<void>(), (next) => {
-            closed = next
-            return Effect.asVoid(Deferred.succeed(woken, undefined))
-          })
-        }),
-      keepPlace: (ticket) => {
-        away.add(ticket)
-      },
-      over: (ticket) =>
-        Effect.sync(() => {
-          if (away.delete(ticket)) admit()
-        })
-    }
-  })
+  Effect.map(Effect.clock, (clock) => new Gate(clock, options))

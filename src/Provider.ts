@@ -16,11 +16,11 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Answer from "./Answer.js"
-import * as BaseUrl from "./BaseUrl.js"
 import * as Chat from "./Chat.js"
 import type * as Classify from "./Classify.js"
 import * as Credential from "./Credential.js"
 import * as Endpoint from "./Endpoint.js"
+import type * as Key from "./Key.js"
 import * as Opened from "./Opened.js"
 import * as Output from "./Output.js"
 import type * as Protocol from "./Protocol.js"
@@ -116,7 +116,7 @@ export interface Deployment extends Answer.Wire {
   readonly baseUrl: string
   /** The environment variable that users keep the key in. */
   readonly variable: string
-  readonly scheme: Credential.Scheme
+  readonly scheme: Key.Scheme
   /** Whether a call without a key is pointless. */
   readonly keyRequired: boolean
   /** To which hosts keys belong, by how they begin; the first that fits counts. */
@@ -172,25 +172,23 @@ export const make = (deployment: Deployment, options: Options): Effect.Effect<Se
     const credential =
       options.credential ??
       (yield* Credential.make({ apiKey: options.apiKey, source: options.keySource ?? variable, concurrency }))
-    const owner = endpoint.origin === undefined ? undefined : yield* credential.bind(endpoint.origin)
-    const exposed =
-      options.allowInsecure !== true && endpoint.origin !== undefined && BaseUrl.isExposed(endpoint.origin)
+    if (endpoint.origin !== undefined) yield* credential.bind(endpoint.origin)
     const sendKey = keyRequired ? "always" : "ifPresent"
-    const hint = (key: Credential.Key) => hintOf(key, deployment.keyHosts ?? [], endpoint.origin)
+    const hint = (key: Key.Key) => hintOf(key, deployment.keyHosts ?? [], endpoint.origin)
     const transport = Transport.make({
       provider,
       client,
       credential,
       scheme,
       sendKey,
-      exposed,
+      allowInsecure: options.allowInsecure,
       hint,
       policy,
       timeouts,
       coolDown
     })
 
-    /** A request, sent and read. A credential that belongs to another host is not taken there. */
+    /** A request, sent and read. */
     const call = <A, R>(
       built: Endpoint.Built,
       provesKey: boolean,
@@ -198,9 +196,7 @@ export const make = (deployment: Deployment, options: Options): Effect.Effect<Se
       scope: Scope.Scope
     ): Transport.Run<A, R> =>
       Effect.flatMap(built, (request) =>
-        owner === endpoint.origin
-          ? transport.run({ request, provesKey, read: (answer) => read(answer, deployment) }, scope)
-          : Effect.fail(Endpoint.invalid(provider, "ForeignCredential", owner))
+        transport.run({ request, provesKey, read: (answer) => read(answer, deployment) }, scope)
       )
 
     const completeWith: Service["completeWith"] = (request, decode) =>
@@ -227,11 +223,7 @@ export const make = (deployment: Deployment, options: Options): Effect.Effect<Se
   })
 
 /** Only at the provider's own hosts: somebody's proxy may take any key. */
-const hintOf = (
-  key: Credential.Key,
-  rows: ReadonlyArray<KeyHosts>,
-  origin: string | undefined
-): Classify.Hint | undefined => {
+const hintOf = (key: Key.Key, rows: ReadonlyArray<KeyHosts>, origin: string | undefined): Classify.Hint | undefined => {
   const here = origin === undefined ? "" : new URL(origin).hostname
   const row = rows.find(({ prefix }) => key.startsWith(prefix))
   return row === undefined || row.hosts.includes(here) || !rows.some(({ hosts }) => hosts.includes(here))

@@ -4,19 +4,19 @@
  */
 import { Effect } from "effect"
 
-/** Microseconds of this process. What the system takes is left out: it hands out memory, at its own pace. */
-const used = (): number => process.cpuUsage().user
+/** Microseconds of this process. */
+const used = (): number => {
+  const { system, user } = process.cpuUsage()
+  return user + system
+}
 
 /** Less than this is noise: a timer, a collection of garbage. */
 const noise = 2000
 
-/** Looks at each side: as many as it takes to see what the work takes by itself, more if that looks like much. */
-const few = 5
-const many = 20
-const suspicious = 6
+const least = 5
 
 /**
- * How many times as long the larger piece of work takes, each the least of several runs. For four times the size that is 4
+ * How many times as long the larger piece of work takes, each the least of five runs. For four times the size that is 4
  * where the time is linear and 16 where it is the square.
  */
 export const growth = (small: () => unknown, large: () => unknown): number =>
@@ -29,12 +29,11 @@ export const growthOf = <E, R>(
 ): Effect.Effect<number, E, R> =>
   Effect.gen(function* () {
     let [little, much] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
-    const ratio = () => much / Math.max(noise, little)
-    for (let round = 0; round < few || (round < many && ratio() > suspicious); round++) {
+    for (let round = 0; round < least; round++) {
       little = Math.min(little, yield* timeOf(small))
       much = Math.min(much, yield* timeOf(large))
     }
-    return ratio()
+    return much / Math.max(noise, little)
   })
 
 const timeOf = <E, R>(work: Effect.Effect<unknown, E, R>): Effect.Effect<number, E, R> =>

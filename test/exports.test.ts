@@ -24,7 +24,7 @@ const knowngood: { readonly [namespace: string]: ReadonlyArray<string> } = {
     "unknownUsage",
     "user"
   ],
-  Credential: ["bearer", "header", "make", "scrub"],
+  Credential: ["bearer", "header", "make"],
   DeepSeek: ["layer", "layerConfig", "make"],
   Explain: ["explain", "retrying"],
   KnownGood: ["KnownGood", "layerKeyValueStore"],
@@ -73,7 +73,6 @@ const knowngood: { readonly [namespace: string]: ReadonlyArray<string> } = {
     "goOn",
     "isAuthRejected",
     "isTransient",
-    "mayHaveBeenTaken",
     "none",
     "observed",
     "retryOf",

@@ -1,4 +1,5 @@
 /** What the compiler must agree to. These laws are checked by `npm run typecheck`; run as tests they only load. */
+
 import { FetchHttpClient, type HttpClient } from "@effect/platform"
 import { describe, expectTypeOf, it } from "@effect/vitest"
 import {
@@ -34,6 +35,7 @@ import {
   Tool,
   type Transport
 } from "../src/index.js"
+import type * as Key from "../src/Key.js"
 import { Gateway } from "../src/testing/index.js"
 
 type Error = ProviderError.ProviderError
@@ -54,7 +56,9 @@ describe("a service", () => {
   it("has a credential whose flag is a Ref that can be followed, and whose key cannot be had", () => {
     expectTypeOf<Provider.Service["credential"]["knownGood"]>().toExtend<Ref.Ref<boolean>>()
     expectTypeOf<Provider.Service["credential"]["knownGood"]>().toExtend<SubscriptionRef.SubscriptionRef<boolean>>()
-    expectTypeOf<keyof Credential.Key>().toEqualTypeOf<"_tag" | "fingerprint" | "authorize" | "startsWith" | "redact">()
+    expectTypeOf<keyof Key.Key>().toEqualTypeOf<
+      "_tag" | "fingerprint" | "authorize" | "startsWith" | "isMadeOf" | "redact" | "digest"
+    >()
   })
 })
 

@@ -7,7 +7,7 @@ import * as Credential from "../../src/Credential.js"
 import { KnownGood, MiMo, type Provider } from "../../src/index.js"
 import * as Gateway from "../../src/testing/Gateway.js"
 import { eventually, quick } from "../Loopback.js"
-import { backoff, hello, patiently, plantedKey, refused, times, whole } from "../Wire.js"
+import { backoff, failed, hello, patiently, plantedKey, refused, times, whole } from "../Wire.js"
 import { settled } from "./Caller.js"
 import * as Store from "./Store.js"
 
@@ -16,14 +16,17 @@ interface Setup {
   readonly host?: string
   readonly memory?: KnownGood.Options
   readonly policy?: Provider.Options["policy"]
+  /** The key is read by an effect: it is not at hand when the layer is built, so the memory is asked by the first call. */
+  readonly readByEffect?: true
 }
 
 /** A program, started: a provider with a store, asked at a scripted gateway. Each call of this is a restart. */
 const started = (store: KeyValueStore.KeyValueStore, script: Gateway.Script, setup: Setup = {}) =>
   Effect.gen(function* () {
     const context = yield* Layer.build(Gateway.layer(script))
+    const key = Redacted.make(setup.key ?? plantedKey)
     const provider = yield* MiMo.make({
-      apiKey: Redacted.make(setup.key ?? plantedKey),
+      apiKey: setup.readByEffect ? Effect.sync(() => key) : key,
       baseUrl: setup.host,
       region: "sgp",
       policy: setup.policy
@@ -154,6 +157,49 @@ describe("after a restart", () => {
   )
 })
 
+describe("the flag begins where the memory says", () => {
+  it.scoped("when the layer is built, before any call", () =>
+    Effect.gen(function* () {
+      const { store } = Store.make()
+      yield* accepted(store)
+      const { knownGood, requests } = yield* started(store, [])
+      expect([yield* knownGood, yield* requests]).toEqual([true, 0])
+    })
+  )
+
+  it.scoped("which is false for a key that was never accepted", () =>
+    Effect.gen(function* () {
+      const { store } = Store.make()
+      yield* accepted(store)
+      expect(yield* (yield* started(store, [], { key: `${plantedKey}x` })).knownGood).toBe(false)
+    })
+  )
+
+  it.scoped("and at the first call for a key that an effect reads", () =>
+    Effect.gen(function* () {
+      const { store } = Store.make()
+      yield* accepted(store)
+      const { ask, knownGood } = yield* started(store, [failed(400)], { readByEffect: true })
+      expect(yield* knownGood).toBe(false)
+      yield* Effect.flip(ask)
+      expect(yield* knownGood).toBe(true)
+    })
+  )
+
+  it.scoped("a store that hangs holds the layer up for a second, and no longer", () =>
+    Effect.gen(function* () {
+      const building = yield* Effect.fork(started(Store.make(() => Effect.never).store, [whole]))
+      yield* TestClock.adjust(999)
+      yield* settled
+      expect((yield* Fiber.poll(building))._tag).toBe("None")
+      yield* TestClock.adjust(1)
+      const { ask, knownGood } = yield* Fiber.join(building)
+      expect(yield* knownGood).toBe(false)
+      expect((yield* ask).text).toBe("Hello, world")
+    })
+  )
+})
+
 describe("the time it is remembered for", () => {
   for (const [title, memory, waited, requests] of [
     ["30 days are remembered", {}, days(30), 3],
@@ -231,12 +277,10 @@ describe("a store that is of no use", () => {
       Effect.gen(function* () {
         const { lines } = yield* logged(
           Effect.gen(function* () {
-            const { ask, knownGood, requests } = yield* started(Store.make(trouble).store, [
-              whole,
-              refused(),
-              refused(),
-              whole
-            ])
+            const script = [whole, refused(), refused(), whole]
+            const { ask, knownGood, requests } = yield* started(Store.make(trouble).store, script, {
+              readByEffect: true
+            })
             const first = yield* Effect.fork(ask)
             yield* TestClock.adjust("1 second")
             expect((yield* Fiber.join(first)).text).toBe("Hello, world")
@@ -258,7 +302,7 @@ describe("a store that is of no use", () => {
 
   it.scoped("that hangs holds the first request up for a second, and no other", () =>
     Effect.gen(function* () {
-      const { ask, requests } = yield* started(Store.make(never).store, times(9, whole))
+      const { ask, requests } = yield* started(Store.make(never).store, times(9, whole), { readByEffect: true })
       const first = yield* Effect.fork(ask)
       yield* TestClock.adjust(999)
       expect(yield* requests).toBe(0)
@@ -291,7 +335,7 @@ describe("a store that is of no use", () => {
           operations += 1
           return operations === 1 ? first : Effect.void
         })
-        const { ask } = yield* started(store, [whole])
+        const { ask } = yield* started(store, [whole], { readByEffect: true })
         yield* patiently(ask)
         yield* settled
         expect(yield* requestsWhenRefused(store)).toBe(3)
@@ -316,7 +360,9 @@ describe("a store that is slow", () => {
   it.scoped("is waited for by every call that begins meanwhile", () =>
     Effect.gen(function* () {
       const store = yield* remembering(200)
-      const { ask, requests } = yield* started(store, [...times(4, refused()), ...times(4, whole)])
+      const { ask, requests } = yield* started(store, [...times(4, refused()), ...times(4, whole)], {
+        readByEffect: true
+      })
       const calls = yield* Effect.fork(Effect.all(times(4, ask), { concurrency: "unbounded" }))
       const replies = yield* patiently(Fiber.join(calls))
       expect(replies.map(({ text }) => text)).toEqual(times(4, "Hello, world"))
@@ -327,7 +373,7 @@ describe("a store that is slow", () => {
   it.scoped("is asked once, even if the call that asked first is interrupted", () =>
     Effect.gen(function* () {
       const store = yield* remembering(200)
-      const { ask, requests } = yield* started(store, times(9, refused()))
+      const { ask, requests } = yield* started(store, times(9, refused()), { readByEffect: true })
       const first = yield* Effect.fork(ask)
       yield* TestClock.adjust(100)
       yield* Fiber.interrupt(first)

@@ -85,6 +85,10 @@ type Name = keyof typeof kinds
 
 const kindOf = (name: Name): Kind => kinds[name]
 
+/** Whether it says that there is more than the server can take. */
+const saysTooMuch = (name: Name): boolean =>
+  kindOf(name).lane === "auth" || ["RateLimited", "Overloaded"].includes(kindOf(name).ends)
+
 const budgets = { transient: 10, auth: 2 }
 const longest = 60_000
 
@@ -202,7 +206,7 @@ describe("many calls beside each other, on a known-good key", () => {
   const scripts = FastCheck.array(FastCheck.array(name, { maxLength: 16 }), { minLength: 2, maxLength: 8 })
 
   it.effect.prop(
-    "budgets are kept, no wait is shorter than asked, and whoever is told to wait, all wait",
+    "budgets are kept, no wait is shorter than asked, and whoever is told to wait until a moment, all wait",
     { scripts, coolDown: FastCheck.boolean() },
     ({ coolDown, scripts }) =>
       Effect.gen(function* () {
@@ -225,11 +229,12 @@ describe("many calls beside each other, on a known-good key", () => {
           expect(lanes.filter((lane) => lane === "transient").length).toBeLessThanOrEqual(budgets.transient)
           expect(lanes.filter((lane) => lane === "auth").length).toBeLessThanOrEqual(budgets.auth)
           for (const [n, notice] of notices.entries()) {
-            const { asked = 0, lane } = kindOf(names[n] ?? "answered")
+            const { asked = 0 } = kindOf(names[n] ?? "answered")
             const until = notice.at + Duration.toMillis(notice.delay)
             expect(Duration.toMillis(notice.delay)).toBeGreaterThanOrEqual(asked)
             expect(times[n + 1]).toBeGreaterThanOrEqual(until)
-            if (asked > 0 || lane === "auth") closed.push([notice.at, until])
+            // A second complaint of one call is its own affair, if others were accepted since the first.
+            if (asked > 0 && !names.slice(0, n).some(saysTooMuch)) closed.push([notice.at, until])
           }
         }
         const inside = sent.filter((at) => closed.some(([from, until]) => at > from && at < until))

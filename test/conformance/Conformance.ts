@@ -115,8 +115,10 @@ const checkRefusal = (recording: Recording, status: number, body: string): Reado
   const key: Classify.Sender["key"] = {
     _tag: "Key",
     fingerprint: "00000000",
-    authorize: () => (request) => request,
+    authorize: (request) => request,
+    digest: () => () => "",
     startsWith: () => false,
+    isMadeOf: () => false,
     redact: (text) => text
   }
   const error = Classify.classify(raw, { source: "KEY", key, knownGood: false, emitted: false })
