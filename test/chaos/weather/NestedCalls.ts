@@ -68,4 +68,4 @@ export const weather: Weather = {
     })
 }
 
-const toldToWait = (seed: number, call: number): boolean => Dice.make("nested", seed, call).below(8) === 0
+const toldToWait = (seed: number, call: number): boolean => Dice.make("nested", seed, call).below(16) === 0
