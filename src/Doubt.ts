@@ -25,7 +25,7 @@ const enough = 5
 const least = 8
 
 /** From this share of refusals on it is overload, whatever the number of requests. */
-const overload = 0.5
+const overload = 0.4
 
 /** How long refusals are tolerated, in milliseconds: at first, and at most. Each time that it is found again, it is twice as long. */
 const shortest = 60_000
@@ -60,7 +60,7 @@ export class Doubt {
       return undefined
     }
     const { before } = this.experiment
-    this.tolerance = 2 * share
+    this.tolerance = Math.min(2 * share, share + 0.1)
     this.recent = share
     this.toleratedUntil = now + this.toleratedFor
     this.toleratedFor = Math.min(longest, this.toleratedFor * 2)

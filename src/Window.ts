@@ -132,15 +132,12 @@ export class Window {
     if (this.doubt.tolerates(now)) return
     if (until !== undefined) this.closedUntil = Math.max(this.closedUntil, until)
     else if (inFlight === 0 && this.isFull(1)) this.pause(shot, now)
-    if (shot.era === this.era) this.beginEra(inFlight, now, until)
-    if (inFlight === 0) {
-      // Nothing was accepted, and so nothing is known of how many will be: less than before, and one to begin with.
-      this.limit = Math.max(1, Math.floor(this.limitBefore / 2))
-      this.ramp = 1
-    } else {
-      this.limit = Math.min(this.limit, inFlight)
-      if (until !== undefined) this.ramp = Math.max(1, Math.floor(this.limit / 2))
-    }
+    const isFirst = shot.era === this.era
+    if (isFirst) this.beginEra(inFlight, now, until)
+    if (until !== undefined && isFirst && this.limit === unlimited) {
+      // One refusal for one request says when, and not yet how many.
+      this.ramp = Math.max(1, Math.floor(shot.level / 2))
+    } else this.shrink(shot, inFlight, until !== undefined)
   }
 
   /** Forgets everything. */
@@ -188,6 +185,19 @@ export class Window {
     this.cost = until === undefined ? 0 : until - now
     if (until !== undefined) this.tryAt = now + Math.min(tryAfter, costFactor * this.patience * this.cost)
     this.nextEra(now)
+  }
+
+  private shrink(shot: Shot, inFlight: number, isTold: boolean): void {
+    if (inFlight === 0) {
+      // Nothing was accepted, and so nothing is known of how many will be: less than before, and one to begin with.
+      this.limit = Math.max(1, Math.floor(this.limitBefore / 2))
+      this.ramp = 1
+      return
+    }
+    // Where the window was not full, what was in flight is no measure of what it may be.
+    const wasFull = this.limit === unlimited || shot.level >= this.limit
+    this.limit = wasFull ? Math.min(this.limit, inFlight) : Math.max(this.limit - 1, Math.min(this.limit, inFlight))
+    if (isTold) this.ramp = Math.max(1, Math.floor(this.limit / 2))
   }
 
   private nextEra(now: number): void {

@@ -85,6 +85,16 @@ describe("the help does not harm", () => {
     })
   }
 
+  for (const [name, noise, retryAfter, most] of [
+    ["one request in 50 is told to wait for a tenth of a second", 0.02, 100, 2.2],
+    ["one request in 20 is told to wait for a tenth of a second", 0.05, 100, 2],
+    ["one request in 100 is told to wait for a second, and all with it", 0.01, 1000, 4]
+  ] as const) {
+    it(`where ${name}, whatever their number`, () => {
+      expect(slower({ noise, retryAfter, retries: 10 })).toBeLessThan(most)
+    })
+  }
+
   it("nor at 16 places with such refusals beside: nearly all calls are answered, of which a sixth is lost otherwise", () => {
     const setting = { places: 16, noise: 0.05, retries: 2 }
     expect(median(sorted(setting, ({ success }) => success))).toBeGreaterThan(0.999)
