@@ -24,6 +24,9 @@ const enough = 5
 /** And so many outcomes be known above. */
 const least = 8
 
+/** But so many below are not waited for longer than: the window may never come up again. */
+const most = 100
+
 /** From this share of refusals on it is overload, whatever the number of requests. */
 const overload = 0.4
 
@@ -105,7 +108,7 @@ class Experiment {
 
   /** `true`, or the share that is refused all the same; `undefined` while too little is known. */
   helped(): true | number | undefined {
-    if (this.countAbove < least) return undefined
+    if (this.countAbove < least && this.countBelow < most) return undefined
     const shareAbove = this.refusedAbove / this.countAbove
     const expected = this.countBelow * shareAbove
     if (expected < enough) return undefined

@@ -28,6 +28,11 @@ export class Place {
   /** The order in the line. `undefined`: behind all who wait. */
   ticket: number | undefined
   refusals = 0
+  /** Refused twice: a refused key has no more than two retries, so once more may be the last time. */
+  get isCareful(): boolean {
+    return this.refusals > 1
+  }
+
   /** Refusals with nothing else in flight. */
   refusedAlone = 0
   /** How many requests of others had been accepted at its last refusal. */
@@ -42,6 +47,8 @@ export class Turn {
   state: "flying" | "open" | "over" = "flying"
   /** Whether the window has been told that it was accepted. */
   counted = false
+  /** As its place was when it was sent. */
+  readonly isCareful: boolean
 
   constructor(
     readonly place: Place,
@@ -50,7 +57,9 @@ export class Turn {
     readonly sentAt: number,
     /** Whether it had to wait. */
     readonly waited: boolean
-  ) {}
+  ) {
+    this.isCareful = place.isCareful
+  }
 }
 
 /** A call in the line. Its fiber sleeps until it is woken, the first one also until the gate may open. */
@@ -92,6 +101,8 @@ export class Gate {
   private tickets = 0
   private flying = 0
   private open_ = 0
+  /** Those in flight that were refused twice. */
+  private careful = 0
   private acceptances = 0
   /** Who was refused as the only one in flight. Its own wait is longer than that of the line, so it waits for nothing more. */
   private refusedAlone: Place | undefined
@@ -131,8 +142,8 @@ export class Gate {
   /** The first event of its answer has come, or all of it. */
   accepted(turn: Turn): void {
     if (turn.state !== "flying") return
+    this.land(turn)
     turn.state = "open"
-    this.flying -= 1
     this.acceptances += 1
     this.count(turn)
     this.admit()
@@ -185,14 +196,20 @@ export class Gate {
   private begin(place: Place, waited: boolean): Turn {
     this.flying += 1
     this.open_ += 1
+    if (place.isCareful) this.careful += 1
     const now = this.now()
     const turn = new Turn(place, this.window.sent(this.flying, now), now, waited)
     this.unheard.add(turn)
     return turn
   }
 
+  private land(turn: Turn): void {
+    this.flying -= 1
+    if (turn.isCareful) this.careful -= 1
+  }
+
   private over(turn: Turn): void {
-    if (turn.state === "flying") this.flying -= 1
+    if (turn.state === "flying") this.land(turn)
     this.open_ -= 1
     turn.state = "over"
     this.unheard.delete(turn)
@@ -216,7 +233,9 @@ export class Gate {
   /** How long a call has to wait now. `Infinity`: until somebody leaves. */
   private pause(place: Place): number {
     if (this.open_ >= this.bound) return Number.POSITIVE_INFINITY
-    return place.coolsDown ? this.window.wait(this.flying, this.now(), this.hasWaited(place)) : 0
+    return place.coolsDown
+      ? this.window.wait(this.flying, this.now(), place.isCareful || this.careful > 0, this.hasWaited(place))
+      : 0
   }
 
   private hasWaited(place: Place): boolean {

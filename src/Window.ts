@@ -56,6 +56,11 @@ export class Window {
   /** Refusals in a row of the only one that was admitted. */
   private lonely = 0
 
+  /** How many of the requests that were on their way when it last began to shrink were accepted since. */
+  private acceptedBefore = 0
+  /** When a request last had an outcome. */
+  private lastHeard = Number.NEGATIVE_INFINITY
+
   /** Acceptances at a full window since the limit last changed. */
   private accepts = 0
   /** Windows full of acceptances that it takes to try one more. */
@@ -81,13 +86,20 @@ export class Window {
   /**
    * How long the next request has to wait, with so many in flight; `Infinity`: until one of them is over.
    *
+   * @param isCareful It, or one in flight, was refused twice, and once more may be the last time: so there is room to spare.
    * @param hasWaited It comes back from a wait of its own behind the refusal that made everybody pause.
    */
-  wait(inFlight: number, now: number, hasWaited = false): number {
+  wait(inFlight: number, now: number, isCareful = false, hasWaited = false): number {
     if (inFlight === 0 && now > this.lastRefused + forgetAfter) this.open()
-    const opens = Math.max(this.closedUntil, hasWaited ? 0 : Math.max(this.pausedUntil, this.lastSent + this.gap))
+    const spare = isCareful && !hasWaited && this.limit !== unlimited ? Math.ceil(this.limit / 8) : 0
+    const most = Math.min(this.limit, this.ramp) - spare
+    const opens = Math.max(
+      this.closedUntil,
+      hasWaited ? 0 : Math.max(this.pausedUntil, this.lastSent + this.gap),
+      most < 1 ? this.lastHeard + firstPause : 0
+    )
     if (now < opens) return opens - now
-    return inFlight < Math.min(this.limit, this.ramp) ? 0 : unlimited
+    return inFlight < Math.max(1, most) ? 0 : unlimited
   }
 
   /** Whether so many in flight are all that it admits. */
@@ -109,7 +121,9 @@ export class Window {
 
   accepted(shot: Shot, now: number): void {
     this.lonely = 0
+    this.lastHeard = now
     this.judge(shot, false, now)
+    if (shot.era === this.era - 1) this.acceptedBefore += 1
     if (shot.era !== this.era) return
     if (this.ramp < this.limit) this.ramp *= 2
     if (shot.level < this.limit) return
@@ -128,6 +142,7 @@ export class Window {
    */
   refused(shot: Shot, inFlight: number, now: number, until?: number): void {
     this.lastRefused = now
+    this.lastHeard = now
     this.judge(shot, true, now)
     if (this.doubt.tolerates(now)) return
     if (until !== undefined) this.closedUntil = Math.max(this.closedUntil, until)
@@ -137,7 +152,7 @@ export class Window {
     if (until !== undefined && isFirst && this.limit === unlimited) {
       // One refusal for one request says when, and not yet how many.
       this.ramp = Math.max(1, Math.floor(shot.level / 2))
-    } else this.shrink(shot, inFlight, until !== undefined)
+    } else this.shrink(shot, shot.era === this.era - 1 ? inFlight + this.acceptedBefore : inFlight, until !== undefined)
   }
 
   /** Forgets everything. */
@@ -202,6 +217,7 @@ export class Window {
 
   private nextEra(now: number): void {
     this.era += 1
+    this.acceptedBefore = 0
     this.trying = false
     this.untried = false
     this.step = 1

@@ -1,4 +1,4 @@
-/** What docs/security.md promises and no other test holds; and that the tests it names are there. */
+/** What docs/security.md promises and no other test holds; and that the tests which it and docs/load.md name are there. */
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { KeyValueStore } from "@effect/platform"
@@ -126,21 +126,26 @@ describe("the spans of a call", () => {
   )
 })
 
-describe("docs/security.md", () => {
-  const page = readFileSync(new URL("../docs/security.md", import.meta.url), "utf8")
-  /** `file.test.ts` › _title_ */
-  const named = Array.from(page.matchAll(/`([\w./]+\.test\.ts)` › _([^_]+)_/g), ([, file = "", title = ""]) => ({
-    file,
-    title
-  }))
+for (const [name, least] of [
+  ["security", 15],
+  ["load", 20]
+] as const) {
+  describe(`docs/${name}.md`, () => {
+    const page = readFileSync(new URL(`../docs/${name}.md`, import.meta.url), "utf8")
+    /** `file.test.ts` › _title_ */
+    const named = Array.from(page.matchAll(/`([\w./]+\.test\.ts)` › _([^_]+)_/g), ([, file = "", title = ""]) => ({
+      file,
+      title
+    }))
 
-  it("names tests for what it promises", () => {
-    expect(named.length).toBeGreaterThan(15)
-  })
-
-  for (const { file, title } of named) {
-    it(`${file} › ${title} is there`, () => {
-      expect(readFileSync(new URL(`./${file}`, import.meta.url), "utf8").includes(title)).toBe(true)
+    it("names tests for what it promises", () => {
+      expect(named.length).toBeGreaterThan(least)
     })
-  }
-})
+
+    for (const { file, title } of named) {
+      it(`${file} › ${title} is there`, () => {
+        expect(readFileSync(new URL(`./${file}`, import.meta.url), "utf8")).toContain(title)
+      })
+    }
+  })
+}

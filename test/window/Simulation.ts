@@ -24,6 +24,8 @@ export interface Setting {
   readonly calls?: number
   /** How long an answer takes, in milliseconds. */
   readonly service?: number
+  /** How long after an answer its place is free again, in milliseconds: the caller may be sooner. Default 0. */
+  readonly release?: number
   /** Whether callers hold themselves back. Default true. */
   readonly coolDown?: boolean
   readonly seed?: number
@@ -47,14 +49,14 @@ interface Call {
 }
 
 export const run = (setting: Setting): Outcome => {
-  const { callers = 64, calls = 2000, coolDown = true, retries, retryAfter, service = 200 } = setting
+  const { callers = 64, calls = 2000, coolDown = true, release = 0, retries, retryAfter, service = 200 } = setting
   const agenda = new Agenda()
   const chance = dice(setting.seed ?? 1)
   const gateway = gatewayOf(setting, chance)
   const window = new Window()
   const line: Array<Call> = []
   const took: Array<number> = []
-  let [inFlight, requests, accepted, lost, started, tickets] = [0, 0, 0, 0, 0, 0]
+  let [inFlight, careful, requests, accepted, lost, started, tickets] = [0, 0, 0, 0, 0, 0, 0]
   let alarm = 0
 
   const begin = () => {
@@ -77,7 +79,7 @@ export const run = (setting: Setting): Outcome => {
 
   const admit = () => {
     while (line.length > 0) {
-      const wait = coolDown ? window.wait(inFlight, agenda.now) : 0
+      const wait = coolDown ? window.wait(inFlight, agenda.now, careful > 0 || (line[0]?.refusals ?? 0) > 1) : 0
       if (wait > 0) {
         if (wait < Number.POSITIVE_INFINITY && alarm !== agenda.now + wait) {
           alarm = agenda.now + wait
@@ -93,13 +95,15 @@ export const run = (setting: Setting): Outcome => {
   const send = (call: Call) => {
     requests += 1
     inFlight += 1
+    if (call.refusals > 1) careful += 1
     const shot = window.sent(inFlight, agenda.now)
     agenda.after(2 + chance() * 6, () => {
       if (!gateway.takes(agenda.now)) return agenda.after(2, () => refused(call, shot))
       agenda.after(service * (0.8 + 0.4 * chance()), () => {
-        gateway.answered()
+        agenda.after(release, () => gateway.answered())
         agenda.after(2, () => {
           inFlight -= 1
+          if (call.refusals > 1) careful -= 1
           accepted += 1
           window.accepted(shot, agenda.now)
           took.push(agenda.now - call.began)
@@ -112,6 +116,7 @@ export const run = (setting: Setting): Outcome => {
 
   const refused = (call: Call, shot: ReturnType<Window["sent"]>) => {
     inFlight -= 1
+    if (call.refusals > 1) careful -= 1
     call.refusals += 1
     const isItsOwn = call.acceptedBefore !== undefined && accepted > call.acceptedBefore
     call.acceptedBefore = accepted
