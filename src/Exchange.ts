@@ -57,7 +57,7 @@ type Sent = Fiber.RuntimeFiber<Exit.Exit<HttpClientResponse.HttpClientResponse, 
 export const make = ({ client, provider, waits }: Options): Exchange => {
   const quiet = HttpClient.withScope(HttpClient.withTracerDisabledWhen(client, () => true))
   // Of no length at all, it would keep the watch awake all the time.
-  const shortest = Math.max(1, Math.min(waits.headers, waits.idle, waits.stall, lingersFor))
+  const shortest = Math.max(1, Math.min(waits.headers, waits.idle, waits.stall))
   const all = new WeakMap<Clock.Clock, Watch.Watches>()
 
   const watchesBy = (clock: Clock.Clock): Watch.Watches => {
@@ -181,16 +181,10 @@ class Held {
 
   /** Nothing that comes now is of use. But a body that ends leaves its connection to the next request. */
   readonly whole = (): void => {
-    const late = this.watch.now() + lingersFor
     this.lingers = true
-    this.watch.over(
-      () => late,
-      (fork) => {
-        this.endLingering()
-        fork(this.breakOff)
-      }
-    )
+    this.breakOffAt(this.watch.now() + lingersFor)
     this.readAway(lingersOver)
+    if (this.lingers) this.watches.wake()
   }
 
   /** What has not ended is broken off. Nobody waits for it: a client may take for ever. */
@@ -203,17 +197,24 @@ class Held {
 
   private readAway(left: number): void {
     this.body?.next((read) => {
-      if (read._tag !== "Bytes") return this.endLingering()
-      if (left > read.bytes.length) return this.readAway(left - read.bytes.length)
-      // More than an end. The watch breaks it off when it looks up next.
-      this.watch.over(
-        () => 0,
-        (fork) => {
-          this.endLingering()
-          fork(this.breakOff)
-        }
-      )
+      if (read._tag !== "Bytes") this.endLingering()
+      else if (left > read.bytes.length) this.readAway(left - read.bytes.length)
+      else {
+        // That is no end, but something else.
+        this.breakOffAt(this.watch.now())
+        this.watches.wake()
+      }
     })
+  }
+
+  private breakOffAt(late: number): void {
+    this.watch.over(
+      () => late,
+      (fork) => {
+        this.endLingering()
+        fork(this.breakOff)
+      }
+    )
   }
 
   private endLingering(): void {

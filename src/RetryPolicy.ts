@@ -33,6 +33,13 @@ export interface Options {
   readonly authRetries?: number | undefined
   /** A server that asks for a longer wait than this gets none: the call fails with `retryAfter` set. Default 60 s. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
+  /**
+   * Whether a request is sent again though the server may have taken it: the connection broke before an answer, or the
+   * answer broke off before its first output. Such a server may go on to the end and charge for it, once for each try.
+   * Default true: most of these never reached a model. With false only those are sent again of which nothing can have
+   * been written (the host was not found, or did not take the connection), and what the server itself refused.
+   */
+  readonly mayPayTwice?: boolean | undefined
 }
 
 /** What a lane puts out: the how-manieth of its retries this is, and how many it allows. */
@@ -52,7 +59,10 @@ export const standard = (knownGood: Ref.Ref<boolean>, options?: Options): Schedu
 
 /** Retries what may pass, and nothing else. */
 export const transient = (options?: Options): Schedule.Schedule<Retry | undefined, Error> =>
-  when(isTransient, lane(options?.transientRetries ?? 10, options))
+  when(
+    (error) => isTransient(error) && (options?.mayPayTwice !== false || !mayHaveBeenTaken(error)),
+    lane(options?.transientRetries ?? 10, options)
+  )
 
 /** Retries a refused key, only while it is known good. The flag is read when the decision is taken. */
 export const auth = (knownGood: Ref.Ref<boolean>, options?: Options): Schedule.Schedule<Retry | undefined, Error> =>
@@ -144,6 +154,31 @@ export const isTransient = (error: Error): error is ProviderError.Transient =>
 /** The key was refused, and the server did not forbid to try. */
 export const isAuthRejected = (error: Error): error is ProviderError.AuthRejected =>
   error._tag === "AuthRejected" && error.shouldRetry !== false
+
+/**
+ * Whether a model may be at work on the request, though nobody will read what it says. What has a status and no output
+ * was refused by the server's own word; a stream that broke off had been taken.
+ */
+export const mayHaveBeenTaken = ({ code, reason, status }: ProviderError.Transient): boolean =>
+  reason === "StreamInterrupted" ||
+  reason === "StreamStalled" ||
+  ((reason === "Unreachable" || reason === "TimedOut") && status === undefined && !unwritten.has(code ?? ""))
+
+/**
+ * The system's words for a connection that was never made, so that nothing was written: Node's (getaddrinfo and
+ * connect), undici's and Bun's. `ETIMEDOUT` and `EHOSTUNREACH` are not among them: one that was made can end by them.
+ */
+const unwritten: ReadonlySet<string> = new Set([
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EAI_FAIL",
+  "EAI_NODATA",
+  "EAI_NONAME",
+  "ECONNREFUSED",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "ConnectionRefused",
+  "FailedToOpenSocket"
+])
 
 const lane = (budget: number, options: Options | undefined): Schedule.Schedule<Retry, Error> => {
   const maxRetryAfter = Duration.toMillis(options?.maxRetryAfter ?? "60 seconds")

@@ -53,53 +53,91 @@ const millis = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNan
 export interface Watches {
   readonly begin: (watch: Watch) => Effect.Effect<void>
   readonly end: (watch: Watch) => void
+  /** Looks now: a moment has come nearer than the shortest wait. */
+  readonly wake: () => void
 }
 
 /** @param shortest The shortest wait there is, in milliseconds: whoever looks this often misses no moment. */
-export const make = (clock: Clock.Clock, shortest: number): Watches => {
-  const watches = new Set<Watch>()
-  let begun = false
-  /** Comes a moment after `begun`, and others may come and go in between. */
-  let fiber: Fiber.RuntimeFiber<void> | undefined
+export const make = (clock: Clock.Clock, shortest: number): Watches => new Looking(clock, shortest)
 
-  const look: Effect.Effect<void> = Effect.suspend(() => {
-    const now = millis(clock)
+class Looking implements Watches {
+  private readonly watches = new Set<Watch>()
+  private begun = false
+  /** Comes a moment after `begun`, and others may come and go in between. */
+  private fiber: Fiber.RuntimeFiber<void> | undefined
+  /** The fiber was interrupted, so that another looks in its place. */
+  private waking = false
+  /** Somebody wanted to wake it before it was there. */
+  private missed = false
+
+  constructor(
+    private readonly clock: Clock.Clock,
+    private readonly shortest: number
+  ) {}
+
+  readonly begin = (watch: Watch): Effect.Effect<void> => {
+    this.watches.add(watch)
+    if (this.begun) return Effect.void
+    this.begun = true
+    return this.start
+  }
+
+  readonly end = (watch: Watch): void => {
+    this.watches.delete(watch)
+    this.endIfIdle()
+  }
+
+  /** A sleep can be ended by interruption alone, and only a fiber can begin another: so the old one leaves a new one. */
+  readonly wake = (): void => {
+    this.missed = this.fiber === undefined && this.begun
+    if (this.fiber === undefined) return
+    this.waking = true
+    this.interrupt(this.fiber)
+  }
+
+  private endIfIdle(): void {
+    if (this.watches.size > 0 || this.fiber === undefined) return
+    this.begun = false
+    this.interrupt(this.fiber)
+  }
+
+  private interrupt(fiber: Fiber.RuntimeFiber<void>): void {
+    this.fiber = undefined
+    fiber.unsafeInterruptAsFork(FiberId.none)
+  }
+
+  /** Uninterruptible from its first step: one that ends before it would leave nobody in its place. */
+  private readonly start: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.map(Effect.uninterruptible(Effect.forkDaemon(this.looks)), (fiber) => {
+      this.fiber = fiber
+      this.endIfIdle()
+      if (this.missed) this.wake()
+    })
+  )
+
+  private readonly look: Effect.Effect<void> = Effect.suspend(() => {
+    const now = millis(this.clock)
     const forked: Array<Effect.Effect<void>> = []
-    let left = shortest
-    for (const watch of watches)
+    let left = this.shortest
+    for (const watch of this.watches)
       left = Math.min(
         left,
         lookAt(watch, now, (effect) => forked.push(effect))
       )
-    const goOn = Effect.zipRight(Effect.interruptible(clock.sleep(Duration.millis(left))), look)
+    const goOn = Effect.zipRight(Effect.interruptible(this.clock.sleep(Duration.millis(left))), this.look)
     return forked.length === 0
       ? goOn
       : Effect.zipRight(Effect.forEach(forked, Effect.forkDaemon, { discard: true }), goOn)
   })
 
-  const endIfIdle = (): void => {
-    if (watches.size > 0 || fiber === undefined) return
-    fiber.unsafeInterruptAsFork(FiberId.none)
-    fiber = undefined
-    begun = false
-  }
-
-  return {
-    begin: (watch) => {
-      watches.add(watch)
-      if (begun) return Effect.void
-      begun = true
-      // It may be ended by the last one that it tells, and still has to do what that one asked for.
-      return Effect.map(Effect.forkDaemon(Effect.uninterruptible(look)), (looking) => {
-        fiber = looking
-        endIfIdle()
-      })
-    },
-    end: (watch) => {
-      watches.delete(watch)
-      endIfIdle()
-    }
-  }
+  /** It may be ended by the last one that it tells, and still has to do what that one asked for. */
+  private readonly looks: Effect.Effect<void> = Effect.onInterrupt(this.look, () =>
+    Effect.suspend(() => {
+      if (!this.waking) return Effect.void
+      this.waking = false
+      return this.start
+    })
+  )
 }
 
 /** One that throws ends by it, in a fiber where it can be seen, and the others are looked at all the same. */

@@ -7,7 +7,7 @@ import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Redacted, Stream } from "effect"
 import * as Exchange from "../src/Exchange.js"
-import { MiMo, OpenAiCompatible, Provider } from "../src/index.js"
+import { MiMo, OpenAiCompatible, Provider, RetryPolicy } from "../src/index.js"
 import * as Gateway from "../src/testing/Gateway.js"
 import { clients, eventually, mimo as mimoAt, quick, serve } from "./Loopback.js"
 import { accept, chunk, failed, hello, refused, streamed, whole as wholeAnswer } from "./Wire.js"
@@ -333,6 +333,96 @@ describe("what the platform says of a failure", () => {
       )
     )
   )
+})
+
+describe("a POST that the server took, and never answered", () => {
+  /** Takes the whole request, then breaks the connection: before the headers, or behind them. */
+  const taker = (answers: boolean) =>
+    Effect.acquireRelease(
+      Effect.async<{ readonly port: number; readonly server: Http.Server; readonly taken: () => number }>((resume) => {
+        let taken = 0
+        const server = Http.createServer((request, response) => {
+          request.resume().on("end", () => {
+            taken++
+            if (!answers) return void request.socket.destroy()
+            response.writeHead(200, { "content-type": "text/event-stream" })
+            response.write(": working\n\n", () => request.socket.destroy())
+          })
+        })
+        server.listen(0, "127.0.0.1", () =>
+          resume(Effect.succeed({ port: (server.address() as AddressInfo).port, server, taken: () => taken }))
+        )
+      }),
+      ({ server }) =>
+        Effect.sync(() => {
+          server.closeAllConnections()
+          server.close()
+        })
+    )
+
+  const policy =
+    (mayPayTwice: boolean | undefined): RetryPolicy.RetryPolicy =>
+    (knownGood) =>
+      RetryPolicy.standard(knownGood, {
+        base: "1 millis",
+        cap: "1 millis",
+        jitter: 0,
+        transientRetries: 3,
+        mayPayTwice
+      })
+  const failure = (port: number, mayPayTwice: boolean | undefined, client: Layer.Layer<HttpClient.HttpClient>) => {
+    const baseUrl = `http://127.0.0.1:${port}/v1`
+    const layer = OpenAiCompatible.layer({ id: "test", baseUrl, model: "m", policy: policy(mayPayTwice) })
+    return Effect.flip(Provider.listen(hello, () => undefined)).pipe(Effect.provide(Layer.provide(layer, client)))
+  }
+
+  for (const [name, client] of clients) {
+    for (const answers of [false, true]) {
+      const when = answers ? "before any output" : "before the headers"
+      for (const mayPayTwice of [undefined, true]) {
+        it.scopedLive(`broken ${when}, is sent again by default (mayPayTwice: ${mayPayTwice}), over ${name}`, () =>
+          Effect.gen(function* () {
+            const { port, taken } = yield* taker(answers)
+            expect(yield* failure(port, mayPayTwice, client)).toMatchObject({ _tag: "Transient", attempts: 4 })
+            expect(taken()).toBe(4)
+          })
+        )
+      }
+
+      it.scopedLive(`broken ${when}, is not sent again with mayPayTwice: false, over ${name}`, () =>
+        Effect.gen(function* () {
+          const { port, taken } = yield* taker(answers)
+          expect(yield* failure(port, false, client)).toMatchObject({ _tag: "Transient", attempts: 1 })
+          expect(taken()).toBe(1)
+        })
+      )
+    }
+
+    it.scopedLive(`one that nobody took is sent again all the same, over ${name}`, () =>
+      Effect.gen(function* () {
+        const { port, server } = yield* taker(false)
+        yield* Effect.async<void>((resume) => void server.close(() => resume(Effect.void)))
+        expect(yield* failure(port, false, client)).toMatchObject({
+          reason: "Unreachable",
+          code: "ECONNREFUSED",
+          attempts: 4
+        })
+      })
+    )
+
+    it.scopedLive(`nor did a host that is not there, over ${name}`, () =>
+      Effect.gen(function* () {
+        const layer = OpenAiCompatible.layer({
+          id: "test",
+          baseUrl: "http://nowhere.invalid/v1",
+          model: "m",
+          policy: policy(false)
+        })
+        const error = yield* Effect.flip(Provider.complete(hello)).pipe(Effect.provide(Layer.provide(layer, client)))
+        expect(error).toMatchObject({ _tag: "Transient", attempts: 4 })
+      })
+    )
+  }
 })
 
 describe("a certificate that cannot be verified", () => {

@@ -165,6 +165,52 @@ describe("transient", () => {
   )
 })
 
+describe("mayPayTwice: false", () => {
+  const policy = RetryPolicy.transient({ jitter: 0, mayPayTwice: false })
+
+  for (const [name, error, repeats] of [
+    ...["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "ConnectionRefused"].map(
+      (code) => [`${code}: nothing was written`, failed({ reason: "Unreachable", code }), true] as const
+    ),
+    [
+      "UND_ERR_CONNECT_TIMEOUT: nothing was written",
+      failed({ reason: "TimedOut", code: "UND_ERR_CONNECT_TIMEOUT" }),
+      true
+    ],
+    ...["ECONNRESET", "EPIPE", "UND_ERR_SOCKET", "EHOSTUNREACH", "Transport", undefined].map(
+      (code) => [`${code}: it may have been`, failed({ reason: "Unreachable", code }), false] as const
+    ),
+    ["ETIMEDOUT: it may have been", failed({ reason: "TimedOut", code: "ETIMEDOUT" }), false],
+    ["no headers in time: it was", failed({ reason: "TimedOut", clock: "headers" }), false],
+    ["a stream that broke before any output", failed({ reason: "StreamInterrupted", status: 200 }), false],
+    ["a stream that stalled before any output", failed({ reason: "StreamStalled", status: 200, clock: "idle" }), false],
+    ["503: the server's own word", failed({ reason: "Overloaded", status: 503 }), true],
+    ["504: the server's own word", failed({ reason: "TimedOut", status: 504 }), true],
+    ["an error inside the 200", failed({ reason: "Overloaded", status: 200 }), true]
+  ] as const) {
+    it.effect(`${name}: ${repeats ? "again" : "never again"}`, () =>
+      Effect.gen(function* () {
+        expect(yield* waits(policy, [error])).toEqual([repeats ? 500 : "stop"])
+        expect(yield* waits(RetryPolicy.transient({ jitter: 0 }), [error])).toEqual([500])
+      })
+    )
+  }
+
+  it.effect("leaves the auth budget and the rest of the transient one alone", () =>
+    Effect.gen(function* () {
+      const standard = yield* withFlag(true, { mayPayTwice: false })
+      const inputs = [
+        failed({ status: 503 }),
+        refused(),
+        failed({ reason: "Unreachable", code: "ECONNREFUSED" }),
+        refused(),
+        failed({ reason: "Unreachable", code: "ECONNRESET" })
+      ]
+      expect(yield* waits(standard, inputs)).toEqual([500, 500, 1000, 1000, "stop"])
+    })
+  )
+})
+
 describe("auth", () => {
   it.effect("2 retries while the key is known good", () =>
     Effect.gen(function* () {

@@ -1,6 +1,6 @@
 /** The one fiber that waits for all. */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Clock, Effect, Logger, LogLevel, TestClock } from "effect"
+import { Cause, Clock, Effect, Fiber, Logger, LogLevel, TestClock } from "effect"
 import * as Watch from "../src/Watch.js"
 
 /** A clock that counts who sleeps by it. */
@@ -183,4 +183,69 @@ describe("the fiber of the watches", () => {
       expect(told).toEqual([1500])
     })
   )
+
+  it.effect("a moment nearer than the shortest wait is met by whoever wakes it", () =>
+    Effect.gen(function* () {
+      const { clock, sleepers } = yield* counted
+      const watches = Watch.make(clock, 60_000)
+      const [watch, other] = [new Watch.Watch(clock), new Watch.Watch(clock)]
+      yield* watches.begin(watch)
+      yield* watches.begin(other)
+      yield* TestClock.adjust(5000)
+      const told: Array<number> = []
+      watch.over(
+        () => 6000,
+        () => told.push(clock.unsafeCurrentTimeMillis())
+      )
+      watches.wake()
+      watches.wake()
+      yield* TestClock.adjust(10_000)
+      expect(told).toEqual([6000])
+      expect(sleepers.now).toBe(1)
+      watches.end(watch)
+      watches.end(other)
+      yield* settled
+      expect(sleepers.now).toBe(0)
+    })
+  )
+
+  for (const stride of [10, 11, 12, 13, 14, 15, 16, 17, 2048]) {
+    it.effect(`is one, and none is left behind, whoever is woken or ended when (stride ${stride})`, () =>
+      Effect.gen(function* () {
+        for (let steps = 0; steps < 40; steps++) {
+          const { clock, sleepers } = yield* counted
+          const watches = Watch.make(clock, 60_000)
+          const watch = new Watch.Watch(clock)
+          let told = 0
+          const all = Effect.gen(function* () {
+            yield* watches.begin(watch)
+            yield* Effect.yieldNow()
+            watch.over(
+              () => 0,
+              () => {
+                told += 1
+              }
+            )
+            watches.wake()
+          })
+          const fiber = yield* Effect.fork(Effect.withMaxOpsBeforeYield(all, stride))
+          yield* Effect.repeatN(Effect.yieldNow(), steps)
+          watches.wake()
+          yield* Fiber.join(fiber)
+          yield* settled
+          expect([told, sleepers.now], `after ${steps} steps`).toEqual([1, 1])
+          watches.wake()
+          watches.end(watch)
+          yield* watches.begin(watch)
+          watches.wake()
+          yield* settled
+          expect(sleepers.now, `after ${steps} steps`).toBe(1)
+          watches.end(watch)
+          watches.wake()
+          yield* settled
+          expect(sleepers.now, `after ${steps} steps`).toBe(0)
+        }
+      })
+    )
+  }
 })

@@ -73,6 +73,7 @@ const knowngood: { readonly [namespace: string]: ReadonlyArray<string> } = {
     "goOn",
     "isAuthRejected",
     "isTransient",
+    "mayHaveBeenTaken",
     "none",
     "observed",
     "retryOf",
