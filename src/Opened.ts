@@ -101,8 +101,17 @@ export const iterate = <R>(run: Run<R>, open: Open<R>): AsyncGenerator<Chat.Even
  */
 class Home extends Context.Tag("knowngood/Opened/Home")<Home, Scope.Scope>() {}
 
-/** To be merged into the layer of a provider. */
-export const home: Layer.Layer<never> = Layer.scoped(Home, Effect.scope)
+/**
+ * The layer of a provider, which ends its loops with it. Not by `Layer.merge`: building both at once, Effect 3.22 may never
+ * come to an end when it is interrupted in between.
+ */
+export const layer = <I, S, E, R>(
+  tag: Context.Tag<I, S>,
+  make: Effect.Effect<S, E, R>
+): Layer.Layer<I, E, Exclude<R, Scope.Scope>> =>
+  Layer.scopedContext(
+    Effect.zipWith(make, Effect.scope, (service, scope) => Context.add(Context.make(tag, service), Home, scope))
+  )
 
 /** What the fiber of a loop is told to do. */
 type Order = "take" | "leave"

@@ -8,7 +8,7 @@ import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Order from "effect/Order"
 import type * as Redacted from "effect/Redacted"
@@ -144,14 +144,14 @@ export interface Preset<Own> {
 /** A preset from its deployment. */
 export const preset = <Own>(deployment: (own: Own) => Deployment): Preset<Own> => ({
   make: (options) => make(deployment(options), options),
-  layer: (options) => Layer.merge(Layer.effect(Provider, make(deployment(options), options)), Opened.home),
+  layer: (options) => Opened.layer(Provider, make(deployment(options), options)),
   layerConfig: (options) => {
     const described = deployment(options)
     const key = Config.option(options.apiKey ?? Config.redacted(described.variable))
     const built = Effect.flatMap(key, (apiKey) =>
       make(described, { ...options, apiKey: Option.getOrUndefined(apiKey) })
     )
-    return Layer.merge(Layer.effect(Provider, built), Opened.home)
+    return Opened.layer(Provider, built)
   }
 })
 

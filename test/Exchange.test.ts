@@ -5,9 +5,10 @@ import type { AddressInfo, Socket } from "node:net"
 import { FetchHttpClient, HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Redacted, Stream } from "effect"
+import { Duration, Effect, Fiber, Layer, ManagedRuntime, Redacted, Stream, TestClock } from "effect"
 import * as Exchange from "../src/Exchange.js"
 import { MiMo, OpenAiCompatible, Provider, RetryPolicy } from "../src/index.js"
+import type * as Opened from "../src/Opened.js"
 import * as Gateway from "../src/testing/Gateway.js"
 import { clients, eventually, mimo as mimoAt, quick, serve } from "./Loopback.js"
 import { accept, chunk, failed, hello, refused, streamed, whole as wholeAnswer } from "./Wire.js"
@@ -423,6 +424,106 @@ describe("a POST that the server took, and never answered", () => {
       })
     )
   }
+})
+
+describe("given up after any number of steps", () => {
+  /** A `fetch` whose bodies count: how many there are that neither ended nor were given up. */
+  const counting = () => {
+    const left = { bodies: 0, signals: 0 }
+    const pieces = [
+      ...Gateway.sse([chunk({ content: "Hello, " }), chunk({ content: "world" }, { finish_reason: "stop" }), "[DONE]"])
+        .body
+    ].filter((piece) => piece instanceof Uint8Array)
+    const fetch: typeof globalThis.fetch = async (_, init) => {
+      const { signal } = init ?? {}
+      left.signals += 1
+      const open = { is: true }
+      const close = () => {
+        left.bodies -= open.is ? 1 : 0
+        open.is = false
+      }
+      await Promise.resolve()
+      if (signal?.aborted) throw new Error("aborted")
+      left.bodies += 1
+      const coming = pieces.values()
+      const body = new ReadableStream<Uint8Array>(
+        {
+          pull: async (controller) => {
+            await Promise.resolve()
+            const { value } = coming.next()
+            if (value !== undefined) return controller.enqueue(value)
+            // The end never comes.
+            await new Promise(() => undefined)
+          },
+          cancel: close
+        },
+        { highWaterMark: 0 }
+      )
+      signal?.addEventListener("abort", close)
+      return new Response(body, { headers: { "content-type": "text/event-stream" } })
+    }
+    return { fetch, left }
+  }
+
+  const ways: ReadonlyArray<readonly [string, Effect.Effect<unknown, Provider.Error, Provider.Provider>]> = [
+    ["stream", Stream.runDrain(Provider.stream(hello))],
+    ["listen", Provider.listen(hello, () => undefined)]
+  ]
+  const wraps: ReadonlyArray<readonly [string, (client: HttpClient.HttpClient) => HttpClient.HttpClient]> = [
+    ["plain", (client) => client],
+    ["wrapped", HttpClient.mapRequest(HttpClientRequest.setHeader("x-more", "1"))],
+    ["shown anew", HttpClient.transformResponse(Effect.map((response) => Object.create(response)))]
+  ]
+  for (const [way, call] of ways) {
+    for (const [how, wrap] of wraps) {
+      it.effect.each([10, 11, 13, 16, 2048])(`${way}, ${how}, leaves no body open (stride %i)`, (stride) =>
+        Effect.gen(function* () {
+          const client = Layer.provide(
+            Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, wrap)),
+            FetchHttpClient.layer
+          )
+          for (let steps = 0; steps < 120; steps++) {
+            const { fetch, left } = counting()
+            const fiber = yield* call.pipe(
+              Effect.provide(Layer.provide(MiMo.layer({ apiKey: Redacted.make("k-1") }), client)),
+              Effect.provideService(FetchHttpClient.Fetch, fetch),
+              Effect.withMaxOpsBeforeYield(stride),
+              Effect.fork
+            )
+            yield* Effect.repeatN(Effect.yieldNow(), steps)
+            yield* Fiber.interrupt(fiber)
+            yield* TestClock.adjust("2 seconds")
+            yield* Effect.repeatN(Effect.yieldNow(), 60)
+            expect(left.bodies, `after ${steps} steps`).toBe(0)
+            expect(left.signals).toBeLessThanOrEqual(1)
+          }
+        })
+      )
+    }
+  }
+
+  it("iterate leaves no body open", async () => {
+    const after = async (steps: number) => {
+      const { fetch, left } = counting()
+      const runtime = ManagedRuntime.make(
+        Layer.provide(MiMo.layer({ apiKey: Redacted.make("k-1") }), FetchHttpClient.layer)
+      )
+      const run: Opened.Run<Provider.Provider> = (effect) =>
+        runtime.runPromise(Effect.provideService(effect, FetchHttpClient.Fetch, fetch))
+      const loop = Provider.iterate(run, hello)
+      const events = Promise.allSettled([loop.next(), loop.next(), loop.next()])
+      for (let i = 0; i < steps; i++) await Promise.resolve()
+      if (steps % 2 === 0) expect(await loop.return()).toEqual({ done: true, value: undefined })
+      else await runtime.dispose()
+      await events
+      expect(await loop.return()).toEqual({ done: true, value: undefined })
+      // A whole answer whose end is waited for is broken off by the clock.
+      expect(await Effect.runPromise(eventually(Effect.sync(() => left.bodies === 0))), `after ${steps} steps`).toBe(
+        true
+      )
+    }
+    await Promise.all(Array.from({ length: 200 }, (_, steps) => after(steps)))
+  })
 })
 
 describe("a certificate that cannot be verified", () => {
