@@ -113,7 +113,7 @@ export const make = (options: Options): Run => {
         key,
         scope,
         span,
-        over: () => gate.leave(turn),
+        over: () => gate.ended(turn),
         broke: (error) => {
           const told = log.failed(error)
           fail(told)

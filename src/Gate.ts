@@ -47,6 +47,8 @@ export class Turn {
   state: "flying" | "open" | "over" = "flying"
   /** Whether the window has been told that it was accepted. */
   counted = false
+  /** Whether nothing more of its answer will be read. */
+  hasEnded = false
   /** As its place was when it was sent. */
   readonly isCareful: boolean
 
@@ -146,6 +148,7 @@ export class Gate {
     turn.state = "open"
     this.acceptances += 1
     this.count(turn)
+    if (turn.hasEnded) this.over(turn)
     this.admit()
   }
 
@@ -175,7 +178,13 @@ export class Gate {
     this.admit()
   }
 
-  /** Nothing more of its answer will come. Once is enough. */
+  /** Nothing more of its answer will be read. What that means for a request in flight is told next: accepted or refused. */
+  ended(turn: Turn): void {
+    turn.hasEnded = true
+    if (turn.state === "open") this.leave(turn)
+  }
+
+  /** It is given back. Once is enough. */
   leave(turn: Turn): void {
     if (turn.state === "over") return
     this.over(turn)

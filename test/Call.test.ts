@@ -307,6 +307,51 @@ describe("a complaint", () => {
     )
   }
 
+  for (const [name, ask, answer] of [
+    ["whole replies", (text: string) => Effect.asVoid(Provider.complete(about(text))), whole],
+    ["streams", (text: string) => Stream.runDrain(Provider.stream(about(text))), streamed]
+  ] as const) {
+    it.effect(`is forgotten by degrees: with each answer twice as many go (${name})`, () =>
+      Effect.gen(function* () {
+        yield* together([ask("first")])
+        yield* pass(100)
+        yield* together(times(20, 0).map(() => ask("later")))
+        yield* pass(7000)
+        expect((yield* askedFor("later")).length).toBe(1)
+        yield* pass(100)
+        expect((yield* askedFor("later")).length).toBe(1 + 2)
+        yield* pass(100)
+        expect((yield* askedFor("later")).length).toBeGreaterThan(1 + 2 + 3)
+        yield* pass(300)
+        expect((yield* askedFor("later")).length).toBe(20)
+      }).pipe(
+        Effect.provide(
+          mimo((request, index) =>
+            Gateway.delay("100 millis", index === 0 && isAbout("first", request) ? told(7) : answer)
+          )
+        )
+      )
+    )
+  }
+
+  it.effect("inside a 200, before any output, shrinks the window, too", () =>
+    Effect.gen(function* () {
+      yield* together(times(8, 0).map(() => ask("first")))
+      yield* pass(50)
+      yield* together(times(20, 0).map(() => ask("later")))
+      yield* pass(40)
+      expect((yield* askedFor("later")).length).toBe(0)
+    }).pipe(
+      Effect.provide(
+        mimo((request, index) =>
+          isAbout("first", request) && index % 2 === 0
+            ? Gateway.delay("10 millis", Gateway.json({ error: { code: "server_busy", message: "busy" } }))
+            : Gateway.delay("100 millis", whole)
+        )
+      )
+    )
+  )
+
   it.effect("a 401 on a key that was never accepted holds nobody back", () =>
     Effect.gen(function* () {
       const first = yield* Effect.fork(Effect.either(ask("first")))
