@@ -17,6 +17,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Body from "./Body.js"
 import * as ProviderError from "./ProviderError.js"
+import * as Redaction from "./Redaction.js"
 import type * as ResponseBody from "./ResponseBody.js"
 import * as Watch from "./Watch.js"
 
@@ -153,7 +154,7 @@ const scrubbed = ({ isOver, next, release }: Body.Body, scrub: (text: string) =>
   next: (then) => next((read) => then(read._tag === "Broken" ? { ...read, code: word(read.code, scrub) } : read))
 })
 
-const word = (code: string, scrub: (text: string) => string): string => scrub(code.slice(0, 4096)).slice(0, 120)
+const word = (code: string, scrub: (text: string) => string): string => Redaction.shown(code, 120, scrub)
 
 /** Servers end the body a moment after `[DONE]`. Some never do. In milliseconds. */
 const lingersFor = 1000

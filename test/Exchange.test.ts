@@ -259,6 +259,10 @@ describe("what the platform says of a failure", () => {
     expect(failing(new TypeError("fetch failed", { cause })).code).toBe("E_[key]")
   })
 
+  it("a code has no characters that steer a terminal", () => {
+    expect(failing(Object.assign(new Error("no"), { code: "E_\u001b[31mRED\u0007" })).code).toBe("E_RED")
+  })
+
   it("a code of megabytes is cut", () => {
     expect(failing(Object.assign(new Error("no"), { code: "X".repeat(5_000_000) })).code?.length).toBe(120)
   })
