@@ -65,7 +65,10 @@ export interface Call<A, R> {
 /** Makes a call. What its answer holds on to is released with the scope. */
 export type Run = <A, R>(call: Call<A, R>, scope: Scope.Scope) => Effect.Effect<A, Error, R>
 
-/** After a wait at the gate the key is read again, because it may have changed. A turn is held no longer than this for it. */
+/**
+ * After a wait at the gate the key is read again, because it may have changed. A turn is held no longer than this for it;
+ * then the key that was read before the wait is sent.
+ */
 const keyIsReadWithin = "1 second"
 
 export const make = (options: Options): Run => {
@@ -107,13 +110,13 @@ export const make = (options: Options): Run => {
       const { key, turn } = yield* Effect.withParentSpan(enter(place, scope), span)
       const authorized = credential.authorize(request, key, terms)
       if (Key.isRefusal(authorized)) return yield* Effect.fail(refusedByUs(authorized))
-      log.sent(key, turn.sentAt)
+      log.sent(key, turn.number)
       const sent = send({
         request: authorized,
         key,
         scope,
         span,
-        over: () => gate.ended(turn),
+        over: () => gate.over(turn),
         broke: (error) => {
           const told = log.failed(error)
           fail(told)
@@ -121,7 +124,7 @@ export const make = (options: Options): Run => {
         }
       })
       const answer = yield* sent.pipe(
-        Effect.tapError((error) => Effect.sync(() => complain(turn, error))),
+        Effect.tapError((error) => heard(turn, log, error)),
         Effect.withParentSpan(span)
       )
       gate.accepted(turn)
@@ -137,11 +140,8 @@ export const make = (options: Options): Run => {
     Effect.flatMap(readKey, (key) =>
       Effect.flatMap(gate.enter(place, scope), (turn) => {
         if (!turn.waited) return Effect.succeed({ key, turn })
-        return Effect.flatMap(Effect.timeoutOption(readKey, keyIsReadWithin), (read) => {
-          if (Option.isSome(read)) return Effect.succeed({ key: read.value, turn })
-          gate.leave(turn)
-          return enter(place, scope)
-        })
+        const readAgain = Effect.timeoutOption(Effect.disconnect(readKey), keyIsReadWithin)
+        return Effect.map(readAgain, (read) => ({ key: Option.getOrElse(read, () => key), turn }))
       })
     )
 
@@ -160,11 +160,16 @@ export const make = (options: Options): Run => {
     })
 
   /** Told at once, whatever becomes of the call: its policy, its observer and its interruption are its own affair. */
-  const complain = (turn: Gate.Turn, error: Error): void => {
-    if (!coolsDown || !saysTooMuch(error)) return
-    const { retryAfter } = error
-    gate.refused(turn, retryAfter === undefined ? undefined : Duration.toMillis(retryAfter))
-  }
+  const heard = (turn: Gate.Turn, log: CallLog, error: Error): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (saysTooMuch(error)) {
+        const { retryAfter } = error
+        if (coolsDown) gate.refused(turn, retryAfter === undefined ? undefined : Duration.toMillis(retryAfter))
+      } else if (isAnswer(error)) gate.accepted(turn)
+      return error._tag === "AuthRejected" && error.knownGood && log.key?._tag === "Key"
+        ? credential.refused(log.key, log.turn, log)
+        : Effect.void
+    })
 
   /** A key that was replaced while its request was on the way: its refusal says nothing of the new one. */
   const tryNewKey = <A, R>(log: CallLog, error: ProviderError.AuthRejected, again: Effect.Effect<A, Error, R>) =>
@@ -184,7 +189,7 @@ export const make = (options: Options): Run => {
   /** A known-good key that was refused to the end of its retries is counted, and one day forgotten. */
   const settle = (log: CallLog, error: Error) =>
     error._tag === "AuthRejected" && error.knownGood && log.key?._tag === "Key" && !wasHeldBack(error)
-      ? credential.exhausted(log.key, log.sentAt)
+      ? credential.exhausted(log.key, log.turn)
       : Effect.void
 
   /** It lasts as long as the answer is read, and ends with what became of it. */
@@ -210,16 +215,23 @@ interface Entered {
   readonly turn: Gate.Turn
 }
 
-/** The server cannot take more at the moment, or says so by refusing a good key. */
+/** The server cannot take more at the moment, or says so by refusing a good key. It does not where it forbids to ask again. */
 const saysTooMuch = (error: Error): error is ProviderError.Transient | ProviderError.AuthRejected =>
   error._tag === "AuthRejected"
-    ? error.knownGood
+    ? error.knownGood && error.shouldRetry !== false
     : error._tag === "Transient" &&
       (error.retryAfter !== undefined || error.reason === "RateLimited" || error.reason === "Overloaded")
 
+/** The server had room for the request, and something against what it says, or nothing sensible to answer. */
+const isAnswer = ({ _tag, status }: Error): boolean =>
+  status !== undefined && (_tag === "InvalidRequest" || _tag === "InvalidResponse" || _tag === "QuotaExceeded")
+
+/** No policy that waits at all waits longer unless it is told to. */
+const longestWait = Duration.minutes(1)
+
 /** Not retried because the server forbade it, or asked for a wait that is too long: its retries are not used up. */
 const wasHeldBack = ({ attempts, retryAfter, shouldRetry }: ProviderError.AuthRejected): boolean =>
-  shouldRetry === false || (attempts === 1 && retryAfter !== undefined)
+  shouldRetry === false || (attempts === 1 && retryAfter !== undefined && Duration.greaterThan(retryAfter, longestWait))
 
 /** What is opened in a scope of its own that is closed when it fails; what succeeds lives as long as the outer one. */
 export const keepOnSuccess = <A, E, R>(outer: Scope.Scope, use: (scope: Scope.Scope) => Effect.Effect<A, E, R>) =>

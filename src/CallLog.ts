@@ -9,16 +9,16 @@ export class CallLog {
   attempts = 0
   /** The key of the last request. */
   key: Key.Key | Key.NoKey | undefined
-  /** When the last request was sent, by the gate's clock. */
-  sentAt = Number.NEGATIVE_INFINITY
+  /** The number of its turn at the gate. */
+  turn = 0
   /** Whether a request was repeated because its key had been replaced meanwhile. Once is enough. */
   hasTriedNewKey = false
   private history: ReadonlyArray<ProviderError.Attempt> = []
 
-  sent(key: Key.Key | Key.NoKey, at: number): void {
+  sent(key: Key.Key | Key.NoKey, turn: number): void {
     this.attempts += 1
     this.key = key
-    this.sentAt = at
+    this.turn = turn
   }
 
   /** The error, told of the whole call. */

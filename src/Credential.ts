@@ -2,7 +2,6 @@
  * A provider's key over time, and the one thing we remember of it: *has it ever been accepted?*
  */
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
@@ -59,13 +58,21 @@ export interface Credential {
    */
   readonly accepted: (key: Key.Key) => Effect.Effect<void>
   /**
-   * A call whose last request was sent then (by the gate's clock) was refused to the end of its auth retries, though the
-   * key was known good. After three in a row the key counts as never accepted: one that was revoked is not hammered for
-   * ever. Requests that were on their way together count as one, because one bad minute of the gateway refuses them all.
+   * A call was refused to the end of its auth retries, though the key was known good. After three in a row the key counts
+   * as never accepted: one that was revoked is not hammered for ever. Requests that were on their way together count as
+   * one, because one bad minute of the gateway refuses them all.
+   *
+   * @param turn The number of its last request's turn at the gate.
+   * @internal
+   */
+  readonly exhausted: (key: Key.Key, turn: number) => Effect.Effect<void>
+  /**
+   * A request of a call was refused, though the key was known good. Where many calls stand in line, each of them is told
+   * once before any of them is told to the end of its retries: nine in a row say as much as three that end.
    *
    * @internal
    */
-  readonly exhausted: (key: Key.Key, sentAt: number) => Effect.Effect<void>
+  readonly refused: (key: Key.Key, turn: number, call: object) => Effect.Effect<void>
   /**
    * Holds the calls with this key back together.
    *
@@ -90,6 +97,9 @@ export interface Options {
 /** After this many exhausted calls in a row a key counts as never accepted. */
 const forgetAfter = 3
 
+/** Or after so many calls that were refused, one after the other: three times the requests of a call with two retries. */
+const forgetAfterCalls = 9
+
 /** So often the date of a key that goes on being accepted is written anew. */
 const rememberEvery = 24 * 60 * 60 * 1000
 
@@ -110,10 +120,14 @@ class Standing implements Credential {
   /** The present key. */
   private current: Key.Key | Key.NoKey = Key.absent
   /** Keys that were accepted before another took their place: their last requests may still be on the way. */
-  private readonly accepted_ = new WeakSet<Key.Key>()
+  private readonly acceptedKeys = new WeakSet<Key.Key>()
   private origin: string | undefined
   private exhaustedInARow = 0
-  private lastExhausted = Number.NEGATIVE_INFINITY
+  /** The last turn at the gate when a call was exhausted. */
+  private turnOfExhausted = 0
+  /** Calls that were refused since a request was last accepted, each sent after the one before was refused. */
+  private readonly refusedCalls = new Set<object>()
+  private turnOfRefused = 0
   private lastRemembered = Number.NEGATIVE_INFINITY
   /** Ends when it is known what the memory holds of the present key. `undefined` once it is. */
   private recalled: Effect.Effect<void> | undefined
@@ -146,13 +160,13 @@ class Standing implements Credential {
   get read(): Effect.Effect<Key.Key | Key.NoKey> {
     const apiKey = this.#apiKey
     if (apiKey === undefined) return Effect.succeed(Key.absent)
-    if (Redacted.isRedacted(apiKey)) return Effect.suspend(() => this.turn(apiKey))
+    if (Redacted.isRedacted(apiKey)) return Effect.suspend(() => this.take(apiKey))
     // A caller without types may give plain text. Run as an effect, it would end up in the defect's message.
     if (!Effect.isEffect(apiKey)) return Effect.succeed(Key.unreadable)
     return Effect.matchCauseEffect(apiKey, {
       onFailure: () => Effect.succeed(Key.unreadable),
       onSuccess: (redacted) =>
-        Redacted.isRedacted(redacted) ? this.turn(redacted) : Effect.succeed<Key.NoKey>(Key.unreadable)
+        Redacted.isRedacted(redacted) ? this.take(redacted) : Effect.succeed<Key.NoKey>(Key.unreadable)
     })
   }
 
@@ -161,26 +175,40 @@ class Standing implements Credential {
   }
 
   isKnownGood(key: Key.Key): Effect.Effect<boolean> {
-    return key === this.current ? Ref.get(this.knownGood) : Effect.succeed(this.accepted_.has(key))
+    return key === this.current ? Ref.get(this.knownGood) : Effect.succeed(this.acceptedKeys.has(key))
   }
 
   accepted(key: Key.Key): Effect.Effect<void> {
     return Effect.suspend(() => {
-      this.accepted_.add(key)
+      this.acceptedKeys.add(key)
       // What is said of a key that has been replaced says nothing of the present one.
       if (key !== this.current) return Effect.void
-      this.exhaustedInARow = 0
+      this.forgive()
       return Effect.flatMap(this.set(true), (changed) => this.remember(key, changed))
     })
   }
 
-  exhausted(key: Key.Key, sentAt: number): Effect.Effect<void> {
+  exhausted(key: Key.Key, turn: number): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (key !== this.current || sentAt < this.lastExhausted) return Effect.void
-      this.lastExhausted = this.gate.now()
+      if (key !== this.current || turn <= this.turnOfExhausted) return Effect.void
+      this.turnOfExhausted = this.gate.lastTurn
       this.exhaustedInARow += 1
       return this.exhaustedInARow < forgetAfter ? Effect.void : this.demote(key)
     })
+  }
+
+  refused(key: Key.Key, turn: number, call: object): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (key !== this.current || turn <= this.turnOfRefused) return Effect.void
+      this.turnOfRefused = this.gate.lastTurn
+      this.refusedCalls.add(call)
+      return this.refusedCalls.size < forgetAfterCalls ? Effect.void : this.demote(key)
+    })
+  }
+
+  private forgive(): void {
+    this.exhaustedInARow = 0
+    this.refusedCalls.clear()
   }
 
   private own(origin: string): string {
@@ -190,7 +218,8 @@ class Standing implements Credential {
 
   /** Those who wait at the gate are told at once, by one request each. */
   private demote(key: Key.Key): Effect.Effect<void> {
-    this.accepted_.delete(key)
+    this.acceptedKeys.delete(key)
+    this.refusedCalls.clear()
     return Effect.zipRight(
       this.set(false),
       Effect.suspend(() => {
@@ -209,12 +238,12 @@ class Standing implements Credential {
     )
   }
 
-  private turn(redacted: Redacted.Redacted): Effect.Effect<Key.Key | Key.NoKey> {
+  private take(redacted: Redacted.Redacted): Effect.Effect<Key.Key | Key.NoKey> {
     const key = Key.of(redacted, this.current)
     if (key === this.current) return this.recalled === undefined ? Effect.succeed(key) : Effect.as(this.recalled, key)
     this.current = key
     this.recalled = undefined
-    this.exhaustedInARow = 0
+    this.forgive()
     this.lastRemembered = Number.NEGATIVE_INFINITY
     return Effect.as(key._tag === "Key" ? this.recall(key) : this.set(false), key)
   }
@@ -228,7 +257,7 @@ class Standing implements Credential {
     this.recalled = wait
     // Never sets to false: a call may have been answered in the meantime.
     const recalled = Effect.flatMap(memory.recall(key.digest(this.origin)), (good) => {
-      if (good) this.accepted_.add(key)
+      if (good) this.acceptedKeys.add(key)
       return good && key === this.current ? this.set(true) : Effect.succeed(false)
     })
     const known = Effect.suspend(() => {
@@ -242,7 +271,9 @@ class Standing implements Credential {
   private remember(key: Key.Key, anew: boolean): Effect.Effect<void> {
     const { memory } = this
     if (memory === undefined) return Effect.void
-    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    return Effect.suspend(() => {
+      // Not by the wall clock: where that is set back, it would be long until it is a day later.
+      const now = this.gate.now()
       if (!anew && now - this.lastRemembered < rememberEvery) return Effect.void
       this.lastRemembered = now
       return Effect.asVoid(Effect.forkDaemon(memory.remember(key.digest(this.origin))))

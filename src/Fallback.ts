@@ -4,10 +4,8 @@
  */
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
-import * as ExecutionStrategy from "effect/ExecutionStrategy"
-import * as Exit from "effect/Exit"
-import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Call from "./Call.js"
 import * as Opened from "./Opened.js"
 import type * as ProviderError from "./ProviderError.js"
 import type { Service } from "./Service.js"
@@ -51,8 +49,9 @@ export const make = (providers: Arr.NonEmptyReadonlyArray<Service>, options: Opt
       ask(first)
     )
 
+  // Otherwise a provider that failed keeps its turn and its connection for as long as another one's answer is read.
   const open: Service["open"] = (request) => (scope) =>
-    effect((provider) => openIn(scope, (scope) => provider.open(request)(scope)))
+    effect((provider) => Call.keepOnSuccess(scope, provider.open(request)))
 
   return {
     credential: first.credential,
@@ -65,14 +64,3 @@ export const make = (providers: Arr.NonEmptyReadonlyArray<Service>, options: Opt
     listen: (request, onEvent) => Opened.listen(open(request), onEvent)
   }
 }
-
-/**
- * Each provider opens in a scope of its own, closed when it fails: otherwise it would keep its turn and its connection
- * for as long as another one's answer is read.
- */
-const openIn = (outer: Scope.Scope, open: Opened.Open): ReturnType<Opened.Open> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Scope.fork(outer, ExecutionStrategy.sequential), (scope) =>
-      Effect.onError(restore(open(scope)), (cause) => Scope.close(scope, Exit.failCause(cause)))
-    )
-  )

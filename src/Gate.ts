@@ -23,6 +23,9 @@ const longestClosing = 60_000
 /** Refusals come at once. What is in flight this long counts as accepted, so that slow answers hold up nobody. */
 const refusedWithin = 2000
 
+/** Timers know no shorter time, in milliseconds. */
+const shortestSleep = 1
+
 /** A call's place in the line, for all of its attempts. */
 export class Place {
   /** The order in the line. `undefined`: behind all who wait. */
@@ -42,19 +45,20 @@ export class Place {
   constructor(readonly coolsDown: boolean) {}
 }
 
-/** What one request is allowed. It is in flight, then its answer is open, then it is over. */
+/** What one request is allowed: it is in flight until it is answered, and its answer is open until it is whole. */
 export class Turn {
-  state: "flying" | "open" | "over" = "flying"
+  isFlying = true
+  isOpen = true
   /** Whether the window has been told that it was accepted. */
-  counted = false
-  /** Whether nothing more of its answer will be read. */
-  hasEnded = false
+  isCounted = false
   /** As its place was when it was sent. */
   readonly isCareful: boolean
 
   constructor(
     readonly place: Place,
     readonly shot: Doubt.Shot,
+    /** The how-manieth it is. */
+    readonly number: number,
     /** By the gate's clock, in milliseconds. */
     readonly sentAt: number,
     /** Whether it had to wait. */
@@ -79,6 +83,11 @@ class Waiter {
     this.resume()
   }
 
+  /** It is looking at the gate now, so what it was told before is no news. */
+  looks(): void {
+    this.told = false
+  }
+
   /** Ends when it is told to wake, be it before it listens. */
   readonly woken = Effect.async<void>((resume) => {
     this.resume = () => {
@@ -98,16 +107,21 @@ const idle = () => undefined
 export class Gate {
   private readonly window = new Window.Window()
   private readonly line: Array<Waiter> = []
+  /** Those who wait for the bound alone, and pass the line. */
+  private readonly passing: Array<Waiter> = []
   /** In flight and not yet known to be accepted, oldest first. */
   private readonly unheard = new Set<Turn>()
   private tickets = 0
-  private flying = 0
-  private open_ = 0
+  private turns = 0
+  private inFlight = 0
+  private openAnswers = 0
   /** Those in flight that were refused twice. */
   private careful = 0
   private acceptances = 0
   /** Who was refused as the only one in flight. Its own wait is longer than that of the line, so it waits for nothing more. */
   private refusedAlone: Place | undefined
+  /** When a wait that was asked for, and is longer than is believed, has been waited for as long as it is. */
+  private believedUntil = Number.POSITIVE_INFINITY
   private readonly bound: number
 
   constructor(
@@ -129,9 +143,11 @@ export class Gate {
         turn
       )
     return Effect.uninterruptibleMask((restore) => {
-      this.hearOfSlowAnswers()
+      const now = this.now()
+      this.hearOfSlowAnswers(now)
       place.ticket ??= this.tickets++
-      if ((this.line.length === 0 || !place.coolsDown) && this.pause(place) === 0) return keep(this.begin(place, false))
+      const isNext = this.line.length === 0 || !place.coolsDown
+      if (isNext && this.pause(place, now) === 0) return keep(this.begin(place, now, false))
       const waiter = new Waiter(place)
       this.queue(waiter)
       return Effect.flatMap(
@@ -143,13 +159,13 @@ export class Gate {
 
   /** The first event of its answer has come, or all of it. */
   accepted(turn: Turn): void {
-    if (turn.state !== "flying") return
+    if (!turn.isFlying) return
+    const now = this.now()
     this.land(turn)
-    turn.state = "open"
     this.acceptances += 1
-    this.count(turn)
-    if (turn.hasEnded) this.over(turn)
-    this.admit()
+    this.believedUntil = Number.POSITIVE_INFINITY
+    this.count(turn, now)
+    this.admit(now)
   }
 
   /**
@@ -158,43 +174,43 @@ export class Gate {
    * @param retryAfter Milliseconds, if the server named a moment.
    */
   refused(turn: Turn, retryAfter?: number): void {
-    if (turn.state !== "flying") return
-    const { place, shot } = turn
+    if (!turn.isFlying) return
+    const now = this.now()
+    const { place } = turn
     const isItsOwn = place.acceptedBefore !== undefined && this.acceptances > place.acceptedBefore
     place.acceptedBefore = this.acceptances
     place.refusals += 1
-    this.over(turn)
-    if (this.flying === 0 && shot.level === 1) {
+    this.land(turn)
+    this.close(turn)
+    if (this.inFlight === 0 && turn.shot.level === 1) {
       place.refusedAlone += 1
       this.refusedAlone = place
     }
     // It knows that it is to wait. Those who are there when it comes back have waited as long, and were not refused.
     if (retryAfter !== undefined || place.refusedAlone > 1) place.ticket = undefined
-    // Others were accepted since it was refused before: that is about this request, not about the key.
-    if (isItsOwn && !this.window.isFull(this.flying + 1)) return this.admit()
-    const now = this.now()
-    const until = retryAfter === undefined || isItsOwn ? undefined : now + Math.min(longestClosing, retryAfter)
-    this.window.refused(shot, this.flying, now, until)
-    this.admit()
+    this.tell(turn, now, isItsOwn, retryAfter)
+    this.admit(now)
   }
 
-  /** Nothing more of its answer will be read. What that means for a request in flight is told next: accepted or refused. */
-  ended(turn: Turn): void {
-    turn.hasEnded = true
-    if (turn.state === "open") this.leave(turn)
+  /** Nothing more of its answer will come: it makes room under the bound. */
+  over(turn: Turn): void {
+    if (!turn.isOpen) return
+    this.close(turn)
+    this.admit(this.now())
   }
 
-  /** It is given back. Once is enough. */
+  /** It is given back, however it ended. */
   leave(turn: Turn): void {
-    if (turn.state === "over") return
-    this.over(turn)
-    this.admit()
+    if (!turn.isFlying && !turn.isOpen) return
+    this.land(turn)
+    this.close(turn)
+    this.admit(this.now())
   }
 
   /** What held everybody back is not so: all who wait may go. */
   open(): void {
     this.window.open()
-    this.admit()
+    this.admit(this.now())
   }
 
   /** Milliseconds that only ever go forward, whatever happens to the wall clock. */
@@ -202,87 +218,118 @@ export class Gate {
     return Number(this.clock.unsafeCurrentTimeNanos()) / 1e6
   }
 
-  private begin(place: Place, waited: boolean): Turn {
-    this.flying += 1
-    this.open_ += 1
+  /** How many turns there were. */
+  get lastTurn(): number {
+    return this.turns
+  }
+
+  /** What a refusal says of the server's capacity, if it is about that. */
+  private tell({ sentAt, shot }: Turn, now: number, isItsOwn: boolean, retryAfter = 0): void {
+    // Others were accepted since it was refused before: that is about this request, not about the key.
+    if (isItsOwn && !this.window.isFull(this.inFlight + 1)) return
+    if (retryAfter > longestClosing && !isItsOwn) {
+      // Asked for once more after it was waited for: to hold back those who wait would only keep it from them.
+      if (sentAt >= this.believedUntil) return this.window.open()
+      this.believedUntil = now + longestClosing
+    }
+    const until = retryAfter === 0 || isItsOwn ? undefined : now + Math.min(longestClosing, retryAfter)
+    this.window.refused(shot, this.inFlight, now, until)
+  }
+
+  private begin(place: Place, now: number, waited: boolean): Turn {
+    this.turns += 1
+    this.inFlight += 1
     if (place.isCareful) this.careful += 1
-    const now = this.now()
-    const turn = new Turn(place, this.window.sent(this.flying, now), now, waited)
+    this.openAnswers += 1
+    const turn = new Turn(place, this.window.sent(this.inFlight, now), this.turns, now, waited)
     this.unheard.add(turn)
     return turn
   }
 
   private land(turn: Turn): void {
-    this.flying -= 1
+    if (!turn.isFlying) return
+    turn.isFlying = false
+    this.inFlight -= 1
     if (turn.isCareful) this.careful -= 1
-  }
-
-  private over(turn: Turn): void {
-    if (turn.state === "flying") this.land(turn)
-    this.open_ -= 1
-    turn.state = "over"
     this.unheard.delete(turn)
   }
 
-  private count(turn: Turn): void {
-    this.unheard.delete(turn)
-    if (turn.counted) return
-    turn.counted = true
-    this.window.accepted(turn.shot, this.now())
+  private close(turn: Turn): void {
+    if (turn.isOpen) this.openAnswers -= 1
+    turn.isOpen = false
   }
 
-  private hearOfSlowAnswers(): void {
-    const before = this.now() - refusedWithin
+  private count(turn: Turn, now: number): void {
+    this.unheard.delete(turn)
+    if (turn.isCounted) return
+    turn.isCounted = true
+    this.window.accepted(turn.shot, now)
+  }
+
+  private hearOfSlowAnswers(now: number): void {
     for (const turn of this.unheard) {
-      if (turn.sentAt > before) return
-      this.count(turn)
+      if (turn.sentAt > now - refusedWithin) return
+      this.count(turn, now)
     }
   }
 
   /** How long a call has to wait now. `Infinity`: until somebody leaves. */
-  private pause(place: Place): number {
-    if (this.open_ >= this.bound) return Number.POSITIVE_INFINITY
-    return place.coolsDown
-      ? this.window.wait(this.flying, this.now(), place.isCareful || this.careful > 0, this.hasWaited(place))
-      : 0
+  private pause(place: Place, now: number): number {
+    if (this.openAnswers >= this.bound) return Number.POSITIVE_INFINITY
+    if (!place.coolsDown) return 0
+    return this.window.wait(this.inFlight, now, place.isCareful || this.careful > 0, this.hasWaited(place))
   }
 
   private hasWaited(place: Place): boolean {
     return place === this.refusedAlone && this.line.length === 0
   }
 
-  private admit(): void {
-    this.hearOfSlowAnswers()
-    for (let next = this.next(); next !== undefined; next = this.next()) {
-      this.line.splice(this.line.indexOf(next), 1)
-      next.turn = this.begin(next.place, true)
+  private admit(now: number): void {
+    this.hearOfSlowAnswers(now)
+    for (let next = this.next(now); next !== undefined; next = this.next(now)) {
+      this.remove(next)
+      next.turn = this.begin(next.place, now, true)
       next.wake()
     }
-    this.setAlarm()
+    this.setAlarm(now)
   }
 
   /** Who may go now. */
-  private next(): Waiter | undefined {
+  private next(now: number): Waiter | undefined {
     const [first] = this.line
-    if (first === undefined || this.pause(first.place) > 0) return undefined
-    if (!first.place.coolsDown || !this.window.isAboutToTry(this.flying)) return first
+    const [passing] = this.passing
+    if (first === undefined || this.pause(first.place, now) > 0) {
+      return this.openAnswers < this.bound ? passing : undefined
+    }
+    if (passing !== undefined && ticketOf(passing) < ticketOf(first)) return passing
+    if (!this.window.isAboutToTry(this.inFlight)) return first
     return this.line.reduce((best, waiter) => (waiter.place.refusals < best.place.refusals ? waiter : best), first)
   }
 
+  private lineOf({ place }: Waiter): Array<Waiter> {
+    return place.coolsDown ? this.line : this.passing
+  }
+
   private queue(waiter: Waiter): void {
-    const { ticket = 0 } = waiter.place
-    let at = this.line.length
-    while (at > 0 && (this.line[at - 1]?.place.ticket ?? 0) > ticket) at--
-    this.line.splice(at, 0, waiter)
+    const line = this.lineOf(waiter)
+    const behind = line.findLastIndex((other) => ticketOf(other) <= ticketOf(waiter))
+    line.splice(behind + 1, 0, waiter)
+  }
+
+  private remove(waiter: Waiter): void {
+    const line = this.lineOf(waiter)
+    line.splice(line.indexOf(waiter), 1)
   }
 
   private wait(waiter: Waiter): Effect.Effect<Turn> {
     return Effect.suspend(() => {
+      const now = this.now()
       // The time may have come between the look at the gate and this one.
-      this.admit()
+      this.admit(now)
       if (waiter.turn !== undefined) return Effect.succeed(waiter.turn)
-      const alarm = this.line[0] === waiter ? this.opensIn(waiter.place) : Number.POSITIVE_INFINITY
-      waiter.alarm = this.now() + alarm
+      waiter.looks()
+      const alarm = this.line[0] === waiter ? this.opensIn(waiter.place, now) : Number.POSITIVE_INFINITY
+      waiter.alarm = now + alarm
       const awake =
         alarm === Number.POSITIVE_INFINITY ? waiter.woken : Effect.raceFirst(waiter.woken, Effect.sleep(alarm))
       return Effect.zipRight(awake, this.wait(waiter))
@@ -290,27 +337,29 @@ export class Gate {
   }
 
   /** When to look again, if nobody leaves before. */
-  private opensIn(place: Place): number {
-    const pause = this.pause(place)
+  private opensIn(place: Place, now: number): number {
     const [oldest] = this.unheard
-    const heard = oldest === undefined ? Number.POSITIVE_INFINITY : oldest.sentAt + refusedWithin - this.now()
-    // At least a millisecond: a timer may come early, and must not be asked for again at once.
-    return pause === 0 ? Number.POSITIVE_INFINITY : Math.max(1, Math.min(pause, heard))
+    const heard = oldest === undefined ? Number.POSITIVE_INFINITY : oldest.sentAt + refusedWithin - now
+    // A timer may come early, and must not be asked for again at once.
+    return Math.max(shortestSleep, Math.min(this.pause(place, now), heard))
   }
 
   /** Sees to it that the first in line wakes in time: it may have been another when it went to sleep. */
-  private setAlarm(): void {
+  private setAlarm(now: number): void {
     const [first] = this.line
-    if (first !== undefined && this.now() + this.opensIn(first.place) < first.alarm) first.wake()
+    // Sums of the same moment differ a little. Whoever was woken for that would look again and again.
+    if (first !== undefined && now + this.opensIn(first.place, now) <= first.alarm - shortestSleep) first.wake()
   }
 
   /** Interrupted in the line: the place is free. Interrupted as the turn came: the turn is. */
   private giveUp(waiter: Waiter): void {
     if (waiter.turn !== undefined) return this.leave(waiter.turn)
-    this.line.splice(this.line.indexOf(waiter), 1)
-    this.admit()
+    this.remove(waiter)
+    this.admit(this.now())
   }
 }
+
+const ticketOf = ({ place: { ticket = 0 } }: Waiter): number => ticket
 
 export const make = (options?: Options): Effect.Effect<Gate> =>
   Effect.map(Effect.clock, (clock) => new Gate(clock, options))

@@ -144,6 +144,46 @@ describe("a key that is revoked while 64 calls are made", () => {
     }).pipe(Effect.provide(mimo(revoked)))
   )
 
+  const policies: ReadonlyArray<readonly [name: string, policy: RetryPolicy.RetryPolicy]> = [
+    ["the standard policy", RetryPolicy.standard],
+    ["no retry", () => RetryPolicy.none],
+    ["four retries", (knownGood) => RetryPolicy.standard(knownGood, { authRetries: 4 })]
+  ]
+  const manners: ReadonlyArray<readonly [name: string, headers: Record<string, string>, seconds: number]> = [
+    ["no word of when", {}, 16],
+    ["Retry-After: 5", { "retry-after": "5" }, 65],
+    ["x-should-retry: false", { "x-should-retry": "false" }, 1]
+  ]
+  for (const [manner, headers, seconds] of manners) {
+    for (const [name, policy] of policies) {
+      for (const callers of [1, 3, 64]) {
+        it.effect(`${manner}, ${name}: ${callers} callers are told within ${seconds} seconds`, () =>
+          Effect.gen(function* () {
+            const warm = yield* Effect.fork(accept)
+            yield* pass(20)
+            yield* Fiber.join(warm)
+            const fibers = yield* together(times(callers, ask("any")))
+            for (let second = 0; second < seconds; second++) yield* pass(1000)
+            const outcomes = yield* Effect.forEach(fibers, Fiber.poll)
+            expect(outcomes.filter(Option.isNone).length).toBe(0)
+          }).pipe(
+            Effect.provide(
+              mimo((_, index) => Gateway.delay("20 millis", index === 0 ? whole : refused(401, headers)), { policy })
+            )
+          )
+        )
+      }
+    }
+  }
+
+  it.effect("calls that are refused together count as one, though the clock stands still", () =>
+    Effect.gen(function* () {
+      yield* accept
+      yield* Effect.forEach(yield* together(times(64, ask("any"))), Fiber.join)
+      expect(yield* Ref.get((yield* Provider.Provider).credential.knownGood)).toBe(true)
+    }).pipe(Effect.provide(mimo((_, index) => (index === 0 ? whole : refused()), { policy: () => RetryPolicy.none })))
+  )
+
   it.effect("a burst of 40 and then 2 calls a second leave no line behind", () =>
     Effect.gen(function* () {
       const warm = yield* Effect.fork(accept)
@@ -213,6 +253,36 @@ describe("what is private to one call closes the gate to nobody", () => {
       yield* pass(7000)
       expect(yield* askedFor("second")).toEqual([7100])
     }).pipe(Effect.provide(mimo(firstAbout("first", told(7)))))
+  )
+
+  /** The key is read so; the first call is told to wait for 7 seconds. */
+  const reading = (apiKey: Effect.Effect<Redacted.Redacted>, calls: number) =>
+    Effect.gen(function* () {
+      const provider = yield* MiMo.make({ apiKey })
+      const fibers = yield* Effect.forEach(times(calls, about("any")), (request) =>
+        Effect.fork(provider.complete(request))
+      )
+      for (let second = 0; second < 60; second++) yield* pass(1000)
+      const outcomes = yield* Effect.forEach(fibers, Fiber.poll)
+      return outcomes.filter(Option.isSome).length
+    }).pipe(Effect.provide(Gateway.layer(firstAbout("any", told(7)))))
+
+  it.effect("a reader of the key that takes longer than a turn is held for it: its calls go all the same", () =>
+    Effect.gen(function* () {
+      const slow = Effect.delay(Effect.succeed(Redacted.make(plantedKey)), "1500 millis")
+      expect(yield* reading(slow, 20)).toBe(20)
+    })
+  )
+
+  it.effect("a reader of the key that hangs after the wait, and cannot be interrupted", () =>
+    Effect.gen(function* () {
+      let reads = 0
+      const key = Effect.succeed(Redacted.make(plantedKey))
+      const apiKey = Effect.suspend(() => (++reads > 5 ? Effect.uninterruptible(Effect.delay(key, "10 minutes")) : key))
+      // One is refused, and then its key cannot be read: it is the only one that does not end.
+      expect(yield* reading(apiKey, 5)).toBe(4)
+      yield* pass(1_200_000)
+    })
   )
 
   it.effect("a reader of the key that never comes back", () =>
@@ -381,6 +451,76 @@ describe("a complaint", () => {
       // The one request after the first moment is refused, and with it nobody else is until the second.
       expect((yield* asked).slice(0, 3)).toEqual([0, 1100, 2200])
     }).pipe(Effect.provide(mimo((_, index) => Gateway.delay("100 millis", index < 2 ? told(1) : whole))))
+  )
+})
+
+describe("an answer that comes in one piece", () => {
+  const ways = [
+    ["whole", ask("later"), whole],
+    ["as a stream", Stream.runDrain(Provider.stream(about("later"))), streamed]
+  ] as const
+  for (const [name, call, answer] of ways) {
+    it.effect(`${name} counts as accepted: after a pause twice as many go with each answer`, () =>
+      Effect.gen(function* () {
+        yield* together([ask("told")])
+        yield* pass(100)
+        yield* together(times(8, call))
+        yield* pass(5000)
+        const counts = new Map<number, number>()
+        for (const at of yield* askedFor("later")) counts.set(at, (counts.get(at) ?? 0) + 1)
+        expect([...counts]).toEqual([
+          [1100, 1],
+          [1200, 2],
+          [1300, 5]
+        ])
+      }).pipe(
+        Effect.provide(
+          mimo((request) => Gateway.delay("100 millis", isAbout("told", request) ? told(1) : answer), {
+            policy: () => RetryPolicy.none
+          })
+        )
+      )
+    )
+
+    it.effect(`${name} with a complaint in it closes the gate as any other`, () =>
+      Effect.gen(function* () {
+        yield* together([name === "whole" ? ask("first") : Stream.runDrain(Provider.stream(about("first")))])
+        yield* pass(100)
+        yield* together([ask("second")])
+        yield* pass(10_000)
+        expect(yield* askedFor("second")).toEqual([7100])
+      }).pipe(
+        Effect.provide(
+          mimo(
+            firstAbout("first", {
+              ...(name === "whole"
+                ? Gateway.json({ error: { code: "server_busy", message: "busy" } })
+                : Gateway.sse([{ error: { code: "server_busy" } }])),
+              headers: {
+                "content-type": name === "whole" ? "application/json" : "text/event-stream",
+                "retry-after": "7"
+              }
+            })
+          )
+        )
+      )
+    )
+  }
+
+  it.effect("and refuses the request for what it is counts, too: there was room for it", () =>
+    Effect.gen(function* () {
+      yield* together([ask("told")])
+      yield* pass(100)
+      yield* together(times(8, ask("later")))
+      yield* pass(5000)
+      expect(new Set(yield* askedFor("later"))).toEqual(new Set([1100, 1200, 1300]))
+    }).pipe(
+      Effect.provide(
+        mimo((request) => Gateway.delay("100 millis", isAbout("told", request) ? told(1) : failed(400)), {
+          policy: () => RetryPolicy.none
+        })
+      )
+    )
   )
 })
 

@@ -1,6 +1,6 @@
 /** The laws of the gate itself, under the test clock: callers come, are answered or refused, leave, and are interrupted. */
 import { describe, expect, it } from "@effect/vitest"
-import { type Clock, Effect, Fiber, TestClock } from "effect"
+import { type Clock, Duration, Effect, Fiber, TestClock } from "effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Gate from "../src/Gate.js"
 import { type Caller, come, comes, round, settled, whoIsIn } from "./chaos/Caller.js"
@@ -182,6 +182,29 @@ describe("the line", () => {
     })
   )
 
+  it.effect("calls that do not cool down, and wait for the bound alone, pass those who wait for a moment", () =>
+    Effect.gen(function* () {
+      const gate = yield* Gate.make({ concurrency: 1 })
+      const told = yield* comes(gate)
+      const waiting = yield* comes(gate)
+      const other = yield* comes(gate, { coolsDown: false })
+      yield* told.refused(59_000)
+      expect(whoIsIn([waiting, other])).toEqual([1])
+    })
+  )
+
+  it.effect("of those who are told to wait for an hour, again after a minute: all are told, not one a minute", () =>
+    Effect.gen(function* () {
+      const gate = yield* Gate.make()
+      yield* (yield* comes(gate)).refused(3_600_000)
+      const callers = yield* come(gate, 64)
+      yield* pass(minute)
+      expect(whoIsIn(callers)).toEqual([0])
+      yield* one(callers, 0).refused(3_540_000)
+      expect(whoIsIn(callers).length).toBe(63)
+    })
+  )
+
   it.effect("of 10,000 is let in, interrupted and left in the time that their number takes", () =>
     Effect.gen(function* () {
       const gate = yield* Gate.make({ concurrency: 1 })
@@ -358,6 +381,60 @@ describe("a refusal with a moment", () => {
       back = 3_600_000
       const caller = yield* Effect.withClock(comes(gate), wall)
       yield* pass(5000)
+      expect(caller.isIn()).toBe(true)
+    })
+  )
+})
+
+describe("clocks", () => {
+  /** The test clock, which is also a little later with every look, and whose timers come early. */
+  const ticking = (tick: number, early = 0) =>
+    Effect.map(Effect.clock, (clock): Clock.Clock => {
+      let later = 0
+      return Object.assign(Object.create(clock), {
+        unsafeCurrentTimeNanos: () => {
+          later += tick
+          return clock.unsafeCurrentTimeNanos() + BigInt(Math.round(later * 1e6))
+        },
+        sleep: (duration: Duration.Duration) =>
+          clock.sleep(Duration.millis(Math.max(0, Duration.toMillis(duration) - early)))
+      })
+    })
+
+  for (const tick of [0.001, 0.1, 0.25, 0.5, 1, 3]) {
+    for (const early of [0, 1, 5]) {
+      it.effect(`that goes on by ${tick} ms between two looks, timers ${early} ms early: nobody sleeps on`, () =>
+        Effect.gen(function* () {
+          const clock = yield* ticking(tick, early)
+          for (let millis = 1; millis < 60; millis += 3) {
+            const gate = yield* Effect.withClock(Gate.make(), clock)
+            yield* (yield* Effect.withClock(comes(gate), clock)).refused(millis)
+            const callers = yield* Effect.withClock(come(gate, 3), clock)
+            for (const caller of callers) {
+              for (let look = 0; look < 100 && !caller.isIn(); look++) yield* pass(10)
+              expect(caller.isIn(), `closed for ${millis} ms`).toBe(true)
+              yield* caller.accepted
+              yield* caller.leave
+            }
+          }
+        })
+      )
+    }
+  }
+
+  it.effect("that shows whole tenths of a second: nobody sleeps on", () =>
+    Effect.gen(function* () {
+      const clock = yield* Effect.map(
+        Effect.clock,
+        (clock): Clock.Clock =>
+          Object.assign(Object.create(clock), {
+            unsafeCurrentTimeNanos: () => (clock.unsafeCurrentTimeNanos() / 100_000_000n) * 100_000_000n
+          })
+      )
+      const gate = yield* Effect.withClock(Gate.make(), clock)
+      yield* (yield* Effect.withClock(comes(gate), clock)).refused(250)
+      const caller = yield* Effect.withClock(comes(gate), clock)
+      yield* pass(400)
       expect(caller.isIn()).toBe(true)
     })
   )
