@@ -15,6 +15,7 @@ import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
+import * as KeylessResponse from "./KeylessResponse.js"
 
 export interface Body {
   /** Asks for the next chunk, once at a time. Nothing is read ahead of it, so whoever does not ask holds the socket back. */
@@ -48,17 +49,28 @@ export const fromResponse = (response: Response): Effect.Effect<Body> =>
   Effect.suspend(() => {
     const own = ownBody(response)
     if (own !== undefined) return Effect.succeed(undone(own.body, own.encoding()))
+    const inner = under(response)
+    const stream = Stream.suspend(() => response.stream)
     return Effect.map(
       // What has been read whole is kept whole, and its stream is used up.
-      wasRead(response)
+      wasRead(inner)
         ? fromStream(Stream.empty, inOnePiece(response))
-        : fromStream(
-            Stream.suspend(() => response.stream),
-            inOnePiece(response)
-          ),
+        : // A body of undici's that was empty and is asked for in one piece ends the process.
+          fromStream(stream, sourceOf(inner) === undefined ? inOnePiece(response) : undefined),
       (body) => undone(body, response.headers["content-encoding"])
     )
   })
+
+/** The response inside of the one by which the platform gives up a request, and of our own, which read nothing. */
+const under = (response: Response): Response => {
+  const inner = KeylessResponse.inside(response) ?? (isInterruptible(response) ? response.original : undefined)
+  return inner === undefined ? response : under(inner)
+}
+
+const isInterruptible = (response: Response): response is Response & { readonly original: Response } =>
+  Object.hasOwn(response, "controller") &&
+  Predicate.hasProperty(response, "original") &&
+  Predicate.hasProperty(response.original, HttpClientResponse.TypeId)
 
 /** A response keeps what was read of it whole, for whoever asks again. */
 const inOnePiece = (response: Response): Effect.Effect<Uint8Array, HttpClientError.ResponseError> =>
@@ -482,9 +494,12 @@ const decompression = (encoding: string): ReadableWritablePair<Uint8Array, Uint8
   }
 }
 
-/** The system's word in an error, however deep: `fetch` says "fetch failed", and why in the cause. */
+/**
+ * The system's word in an error, however deep: `fetch` says "fetch failed", and why in the cause. Some errors are their own
+ * cause, so it is looked for so deep and no deeper.
+ */
 export const codeOf = (error: unknown): string | undefined => {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 16; cause = cause.cause, depth++) {
     if ("code" in cause && typeof cause.code === "string") return cause.code
   }
   return undefined

@@ -40,7 +40,7 @@ export interface Credential {
    */
   readonly read: Effect.Effect<Key.Key | Key.NoKey>
   /**
-   * The request with the key in it; as it was, if there is no key. The first origin that is asked for owns the credential.
+   * The request with the key in it; as it was, if there is no key. The first origin that gets the key owns the credential.
    *
    * @internal
    */
@@ -153,8 +153,11 @@ class Standing implements Credential {
 
   authorize(request: Request, key: Key.Key | Key.NoKey, terms: Terms): Request | Key.Refusal {
     if (key._tag === "NoKey") return request
-    const origin = Key.originOf(request)
-    return key.authorize(request, { ...terms, origin: origin === undefined ? "" : this.own(origin) })
+    const origin = Key.originOf(request) ?? ""
+    const authorized = key.authorize(request, { ...terms, origin: this.origin ?? origin })
+    // A host that must not have the key does not own it either.
+    if (!Key.isRefusal(authorized)) this.own(origin)
+    return authorized
   }
 
   get read(): Effect.Effect<Key.Key | Key.NoKey> {

@@ -235,11 +235,7 @@ class Held {
  * Where the client is `fetch`, it follows no redirect: `fetch` strips `Authorization` on the way to another origin, but
  * neither `x-api-key` nor `api-key`.
  */
-export const watched = <R>(
-  context: Context.Context<R>,
-  // To be dropped when nobody gives it any more.
-  _onResponse?: (response: Response) => void
-): Context.Context<R> => {
+export const watched = <R>(context: Context.Context<R>): Context.Context<R> => {
   const init = Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit))
   return Context.add(context, FetchHttpClient.RequestInit, { ...init, redirect: "manual" })
 }

@@ -286,15 +286,21 @@ export const text = ({ body, over, waits, watch }: Source, maxBytes: number): Ef
 
 const stalled = (idle: boolean): Fault.Fault => ({ _tag: "Stalled", clock: idle ? "idle" : "stall" })
 
+interface Limit {
+  readonly maxBytes: number
+  readonly within: Duration.Duration
+}
+
+/** The beginning of an error's body as text. */
+export const prefix = (body: Body.Body, limit: Limit): Effect.Effect<string> =>
+  Effect.map(beginning(body, limit), (bytes) => new TextDecoder().decode(bytes))
+
 /**
  * The beginning of an error's body, up to `maxBytes`. It never fails: the status alone is enough to classify by, so a
  * body that breaks, or does not end in time, counts for what had come of it.
  */
-export const prefix = (
-  body: Body.Body,
-  options: { readonly maxBytes: number; readonly within: Duration.Duration }
-): Effect.Effect<string> => {
-  const kept = new Uint8Array(options.maxBytes)
+export const beginning = (body: Body.Body, limit: Limit): Effect.Effect<Uint8Array<ArrayBuffer>> => {
+  const kept = new Uint8Array(limit.maxBytes)
   let size = 0
   const whole = Effect.async<void>((resume) => {
     const read = (): void =>
@@ -308,5 +314,5 @@ export const prefix = (
       })
     read()
   })
-  return Effect.map(Effect.timeoutOption(whole, options.within), () => new TextDecoder().decode(kept.subarray(0, size)))
+  return Effect.map(Effect.timeoutOption(whole, limit.within), () => kept.slice(0, size))
 }

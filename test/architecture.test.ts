@@ -7,6 +7,7 @@ import { describe, expect, it } from "@effect/vitest"
 const ranks: { readonly [file: string]: number } = {
   Doubt: 0,
   Joiner: 0,
+  KeylessResponse: 0,
   ProviderError: 0,
   Watch: 0,
 
