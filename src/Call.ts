@@ -192,8 +192,10 @@ export const make = (options: Options): Run => {
       ? credential.exhausted(log.key, log.turn)
       : Effect.void
 
-  /** It lasts as long as the answer is read, and ends with what became of it. */
-  const spanOf = (scope: Scope.Scope) =>
+  /** It lasts as long as the answer is read, and ends with what became of it: once, whenever the call is given up. */
+  const spanOf = (scope: Scope.Scope) => Effect.uninterruptible(beginSpan(scope))
+
+  const beginSpan = (scope: Scope.Scope) =>
     Effect.flatMap(
       Effect.makeSpan("knowngood.attempt", { attributes: { provider }, kind: "client", captureStackTrace: false }),
       (span) => {

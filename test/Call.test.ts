@@ -706,6 +706,103 @@ describe("the span of an attempt", () => {
   })
 })
 
+describe("the span of a call that is given up", () => {
+  const count = () => {
+    const seen = { begun: 0, ended: 0 }
+    const tracer = Tracer.make({
+      span: (name, parent, context, links, startTime, kind) => {
+        if (name === "knowngood.attempt") seen.begun += 1
+        const attributes = new Map<string, unknown>()
+        return {
+          _tag: "Span",
+          name,
+          parent,
+          context,
+          links,
+          kind,
+          attributes,
+          spanId: "span",
+          traceId: "trace",
+          sampled: true,
+          status: { _tag: "Started", startTime },
+          attribute: (key, value) => {
+            expect(String(value)).not.toContain(plantedKey.slice(0, 8))
+            attributes.set(key, value)
+          },
+          event: () => undefined,
+          addLinks: () => undefined,
+          end: () => {
+            if (name === "knowngood.attempt") seen.ended += 1
+          }
+        }
+      },
+      context: (run) => run()
+    })
+    return { seen, tracer }
+  }
+
+  for (const stride of [10, 11, 12, 13, 14, 15, 16, 17, 2048]) {
+    it.effect(`after any number of steps ends once (stride ${stride})`, () =>
+      Effect.gen(function* () {
+        for (let steps = 0; steps < 60; steps++) {
+          const { seen, tracer } = count()
+          const fiber = yield* Effect.forkDaemon(
+            ask("any").pipe(Effect.withMaxOpsBeforeYield(stride), Effect.withTracer(tracer))
+          )
+          yield* Effect.repeatN(Effect.yieldNow(), steps)
+          yield* Fiber.interrupt(fiber)
+          expect(seen.ended, `after ${steps} steps`).toBe(seen.begun)
+        }
+        expect((yield* ask("any")).text).toBe("Hello, world")
+      }).pipe(Effect.provide(mimo(() => Gateway.delay("0 millis", whole))))
+    )
+  }
+
+  for (const [where, script] of [
+    ["in the line", (_: Gateway.Recorded, index: number) => (index === 0 ? told(59) : whole)],
+    ["before the headers", () => Gateway.delay("1 hour", whole)],
+    ["in the body", () => Gateway.paced("1 minute", streamed)]
+  ] as const) {
+    it.effect(`${where} ends once, for each attempt`, () => {
+      const { seen, tracer } = count()
+      return Effect.gen(function* () {
+        const fibers = yield* together(times(3, Stream.runDrain(Provider.stream(hello))))
+        yield* pass(90_000)
+        for (const fiber of fibers) yield* Fiber.interrupt(fiber)
+        expect(seen.begun).toBeGreaterThanOrEqual(3)
+        expect(seen.ended).toBe(seen.begun)
+      }).pipe(Effect.provide(mimo(script)), Effect.withTracer(tracer))
+    })
+  }
+
+  it.effect("is none where tracing is disabled, and the call is as ever", () => {
+    const { seen, tracer } = count()
+    return Effect.gen(function* () {
+      expect((yield* patiently(ask("any"))).text).toBe("Hello, world")
+      expect(seen.begun).toBe(0)
+    }).pipe(Effect.provide(mimo([failed(503), whole])), Effect.withTracer(tracer), Effect.withTracerEnabled(false))
+  })
+})
+
+describe("an observer", () => {
+  for (const [what, onRetry, found] of [
+    // A mistake of the program's is shown, as what `onEvent` throws is.
+    ["that dies", Effect.die("broken"), "Die"],
+    ["that is interrupted", Effect.interrupt, "Interrupt"]
+  ] as const) {
+    it.effect(`${what} ends its call so, and keeps nobody's turn`, () =>
+      Effect.gen(function* () {
+        const provider = yield* MiMo.make({ apiKey: Redacted.make(plantedKey), concurrency: 1 })
+        const exit = yield* Effect.exit(
+          Effect.provideService(provider.complete(hello), RetryObserver.RetryObserver, { onRetry: () => onRetry })
+        )
+        expect(exit).toMatchObject({ cause: { _tag: found } })
+        expect((yield* provider.complete(hello)).text).toBe("Hello, world")
+      }).pipe(Effect.provide(Gateway.layer([failed(503), whole])))
+    )
+  }
+})
+
 it.effect("a call without a key is told so at once, whoever waits at the gate", () =>
   Effect.gen(function* () {
     expect(Either.isLeft(yield* Effect.either(ask("any")))).toBe(true)

@@ -3,13 +3,15 @@ import { createHash } from "node:crypto"
 import { inspect } from "node:util"
 import { HttpClientRequest } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Queue, Redacted, Ref, Stream } from "effect"
+import { type Clock, Effect, Fiber, Queue, Redacted, Ref, Stream, TestClock } from "effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Credential from "../src/Credential.js"
+import { KnownGood, MiMo } from "../src/index.js"
 import * as Key from "../src/Key.js"
+import * as Gateway from "../src/testing/Gateway.js"
 import * as Cost from "./Cost.js"
 import * as Effort from "./Effort.js"
-import { plantedKey } from "./Wire.js"
+import { hello, plantedKey, whole } from "./Wire.js"
 
 const source = "MIMO_API_KEY"
 
@@ -274,6 +276,129 @@ describe("the host", () => {
     Effect.gen(function* () {
       yield* (yield* make(plantedKey)).bind("https://a.test")
       expect(yield* (yield* make(plantedKey)).bind("https://b.test")).toBe("https://b.test")
+    })
+  )
+})
+
+describe("what refuses a request", () => {
+  const to = (url: string) => HttpClientRequest.get(url)
+  const terms = { scheme: Credential.bearer, allowInsecure: false }
+
+  for (const [title, url] of [
+    ["plain http to another machine", "http://a.test/v1"],
+    ["an address that is none", "a.test/v1"]
+  ] as const) {
+    it.effect(`${title} does not own the credential`, () =>
+      Effect.gen(function* () {
+        const credential = yield* make(plantedKey)
+        const key = yield* keyOf(credential)
+        expect(credential.authorize(to(url), key, terms)).toMatchObject({ _tag: "Refusal" })
+        const sent = credential.authorize(to("https://b.test/v1"), key, terms)
+        expect(Key.isRefusal(sent)).toBe(false)
+        expect(credential.authorize(to("https://a.test/v1"), key, terms)).toMatchObject({
+          problem: "ForeignCredential",
+          subject: "https://b.test"
+        })
+      })
+    )
+  }
+})
+
+describe("a reader of the key", () => {
+  const wiped = Redacted.make(plantedKey)
+  Redacted.unsafeWipe(wiped)
+  // What a caller without types may give.
+  const odd = (value: unknown): Effect.Effect<Redacted.Redacted> => Effect.succeed(value as Redacted.Redacted)
+  const readers: ReadonlyArray<readonly [title: string, reader: Credential.Options["apiKey"]]> = [
+    ["that fails", Effect.fail("the vault is sealed")],
+    ["that dies", Effect.die("broken")],
+    ["that throws", Effect.sync(() => JSON.parse("{"))],
+    ["whose promise is rejected", Effect.promise(() => Promise.reject(new Error(plantedKey)))],
+    ["that is interrupted", Effect.interrupt],
+    ["of nothing", odd(undefined)],
+    ["of null", odd(null)],
+    ["of plain text", odd(plantedKey)],
+    ["of an object that is none", odd({ [Symbol.for("effect/Redacted")]: {} })],
+    ["of Redacted that holds undefined", odd(Redacted.make(undefined))],
+    ["of Redacted that holds a number", odd(Redacted.make(7))],
+    ["of Redacted that holds an object", odd(Redacted.make({ key: plantedKey }))],
+    ["of Redacted that was wiped", Effect.succeed(wiped)],
+    ["that is no effect, but Redacted that holds undefined", Redacted.make(undefined) as never],
+    ["that is no effect, but Redacted that was wiped", wiped],
+    ["that is no effect, but plain text", plantedKey as never],
+    ["that is no effect, but a promise", Promise.resolve(Redacted.make(plantedKey)) as never]
+  ]
+  for (const [title, apiKey] of readers) {
+    it.effect(`${title} is AuthMissing, whose problem is Unreadable, and sends nothing`, () =>
+      Effect.gen(function* () {
+        const provider = yield* MiMo.make({ apiKey })
+        for (const call of [provider.complete(hello), Stream.runDrain(provider.stream(hello)), provider.verify]) {
+          const exit = yield* Effect.exit(call)
+          expect(exit).toMatchObject({
+            cause: { _tag: "Fail", error: { _tag: "AuthMissing", problem: "Unreadable", attempts: 0 } }
+          })
+          expect(inspect(exit, { depth: 9 }) + JSON.stringify(exit)).not.toContain(plantedKey.slice(0, 8))
+        }
+        expect(yield* Gateway.requests).toEqual([])
+      }).pipe(Effect.provide(Gateway.layer([])))
+    )
+  }
+
+  it.effect("that hangs holds up its own call alone, and ends with it", () =>
+    Effect.gen(function* () {
+      let hangs = true
+      const apiKey = Effect.suspend(() => (hangs ? Effect.never : Effect.succeed(Redacted.make(plantedKey))))
+      const provider = yield* MiMo.make({ apiKey, concurrency: 1 })
+      const hanging = yield* Effect.fork(provider.complete(hello))
+      yield* TestClock.adjust("1 hour")
+      hangs = false
+      expect((yield* provider.complete(hello)).text).toBe("Hello, world")
+      yield* Fiber.interrupt(hanging)
+      expect((yield* Gateway.requests).length).toBe(1)
+    }).pipe(Effect.provide(Gateway.layer([whole])))
+  )
+
+  it.effect("of a new key each time: each call is sent with one, and its flag is its own", () =>
+    Effect.gen(function* () {
+      let reads = 0
+      const provider = yield* MiMo.make({ apiKey: Effect.sync(() => Redacted.make(`tp-s-key-number-${reads++}`)) })
+      for (let call = 0; call < 5; call++) yield* provider.complete(hello)
+      const keys = (yield* Gateway.requests).map(({ headers }) => headers["api-key"])
+      expect(keys).toEqual([0, 1, 2, 3, 4].map((n) => `tp-s-key-number-${n}`))
+    }).pipe(Effect.provide(Gateway.layer(() => whole)))
+  )
+})
+
+describe("the memory", () => {
+  it.effect("is told once a day that the key goes on being accepted, though the clock was set back", () =>
+    Effect.gen(function* () {
+      const clock = yield* Effect.clock
+      let back = 0
+      const wall: Clock.Clock = Object.assign(Object.create(clock), {
+        unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+        unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() - back,
+        currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now - back)
+      })
+      let told = 0
+      const memory: KnownGood.Service = {
+        recall: () => Effect.succeed(false),
+        remember: () =>
+          Effect.sync(() => {
+            told += 1
+          }),
+        forget: () => Effect.void
+      }
+      yield* Effect.gen(function* () {
+        const credential = yield* make(plantedKey)
+        const accepted = Effect.zipRight(credential.accepted(yield* keyOf(credential)), Effect.yieldNow())
+        yield* accepted
+        back = 1000 * 60 * 60 * 24 * 365
+        for (const expected of [1, 1, 2, 2, 3]) {
+          yield* accepted
+          expect(told).toBe(expected)
+          yield* TestClock.adjust("12 hours")
+        }
+      }).pipe(Effect.provideService(KnownGood.KnownGood, memory), Effect.withClock(wall))
     })
   )
 })
