@@ -10,6 +10,7 @@ import {
 } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Redacted, Stream, TestClock } from "effect"
+import { codeOf } from "../src/Body.js"
 import { Chat, MiMo, Provider } from "../src/index.js"
 import * as Gateway from "../src/testing/Gateway.js"
 import { clients, mimo, quick, serve } from "./Loopback.js"
@@ -499,4 +500,40 @@ describe("a body that takes for ever to be given up", () => {
       expect(yield* Fiber.poll(fiber)).toMatchObject({ value: { value: { reason: "TimedOut", attempts: 11 } } })
     }).pipe(Effect.provide(at(false)))
   )
+})
+
+describe("an empty refusal to a client that is made of another", () => {
+  // The platform wraps the other's response once more. A body of undici's that has ended and is asked for in one piece
+  // throws outside of everything, and ends the process.
+  for (const [name, client] of clients) {
+    it.live(`is a refusal as every other over ${name}`, () =>
+      Effect.gen(function* () {
+        expect((yield* Provider.complete(hello)).text).toBe("Hello, world")
+        expect(yield* requests).toBe(2)
+      }).pipe(
+        Effect.provide(
+          Layer.provideMerge(
+            Layer.provide(
+              mimo(),
+              through(
+                (client) =>
+                  HttpClient.make((request) => client.execute(HttpClientRequest.setHeader(request, "x-a", "b"))),
+                client
+              )
+            ),
+            serve([Gateway.status(503), whole])
+          )
+        )
+      )
+    )
+  }
+})
+
+describe("the system's word for what broke", () => {
+  it("is found in the causes of an error, and not looked for without end", () => {
+    expect(codeOf(new Error("a", { cause: Object.assign(new Error("b"), { code: "ECONNRESET" }) }))).toBe("ECONNRESET")
+    const itself = new Error("its own cause")
+    itself.cause = itself
+    expect(codeOf(itself)).toBeUndefined()
+  })
 })

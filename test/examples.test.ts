@@ -1,11 +1,12 @@
 /** The examples of the documentation: they run, and the README shows the one that it shows. */
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
+import { ConfigProvider, Effect, Layer, Logger, Redacted } from "effect"
 import { Chat, OpenAiCompatible, Provider } from "knowngood"
 import { Gateway } from "knowngood/testing"
 import { inChinese, notices } from "../docs/examples/retryNotices.js"
 import { ask } from "../docs/examples/tools.js"
+import { temperature, Weather } from "../docs/examples/transformClient.js"
 
 const provider = (script: Gateway.Script) =>
   Layer.provideMerge(
@@ -21,9 +22,11 @@ const provider = (script: Gateway.Script) =>
 const says = (message: object, finish_reason = "stop") => Gateway.json({ choices: [{ message, finish_reason }] })
 
 describe("the README", () => {
-  it("shows docs/examples/quickstart.ts to the letter", () => {
-    expect(readFileSync("README.md", "utf8")).toContain(readFileSync("docs/examples/quickstart.ts", "utf8"))
-  })
+  for (const name of ["quickstart", "transformClient"]) {
+    it(`shows docs/examples/${name}.ts to the letter`, () => {
+      expect(readFileSync("README.md", "utf8")).toContain(readFileSync(`docs/examples/${name}.ts`, "utf8"))
+    })
+  }
 })
 
 describe("tools.ts", () => {
@@ -67,5 +70,56 @@ describe("retryNotices.ts", () => {
         provider([Gateway.status(503), says({ content: "Hi" }), Gateway.status(503), says({ content: "Hi" })])
       )
     )
+  )
+})
+
+describe("transformClient.ts", () => {
+  const logged: Array<unknown> = []
+  const at = (script: Gateway.Script, variables: ReadonlyArray<readonly [string, string]>) =>
+    Layer.provideMerge(Weather.layer, Gateway.layer(script)).pipe(
+      Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(variables)))),
+      Layer.provideMerge(
+        Logger.replace(
+          Logger.defaultLogger,
+          Logger.make(({ message }) => {
+            logged.push(message)
+          })
+        )
+      )
+    )
+
+  it.live("asks its host with its key, again after a 503, and says in words what is refused", () =>
+    Effect.gen(function* () {
+      expect(yield* temperature("Rome")).toEqual({ celsius: 21 })
+      const [, second] = yield* Gateway.requests
+      expect(second).toMatchObject({
+        url: "https://api.weather.example/v1/now?city=Rome",
+        headers: { "x-api-key": "k-1" }
+      })
+      expect(yield* Effect.flip(temperature("Atlantis"))).toMatchObject({
+        _tag: "ResponseError",
+        reason: "StatusCode",
+        response: { status: 404 }
+      })
+      expect(String(logged.at(-1))).toContain("no such city")
+    }).pipe(
+      Effect.provide(
+        at(
+          [Gateway.status(503), Gateway.json({ celsius: 21 }), Gateway.status(404, { error: "no such city" })],
+          [["WEATHER_KEY", "k-1"]]
+        )
+      )
+    )
+  )
+
+  it.live("sends nothing without a key, and names the variable", () =>
+    Effect.gen(function* () {
+      expect(yield* Effect.flip(temperature("Rome"))).toMatchObject({
+        _tag: "RequestError",
+        cause: { _tag: "AuthMissing", source: "WEATHER_KEY" }
+      })
+      expect(String(logged.at(-1))).toContain("WEATHER_KEY")
+      expect(yield* Gateway.requests).toEqual([])
+    }).pipe(Effect.provide(at([], [])))
   )
 })
