@@ -1,5 +1,6 @@
 /** Other people's clients with a key of ours: where it goes, what of it shows, and how a call ends. */
 import { inspect } from "node:util"
+import { gzipSync } from "node:zlib"
 import {
   FetchHttpClient,
   Headers,
@@ -981,6 +982,31 @@ describe("what is refused for good is the response that it was", () => {
           Layer.merge(
             layer,
             serve(() => ({ status: 418, headers: { "x-a": "b", "content-type": "image/png" }, body: [binary(5000)] }))
+          )
+        )
+      )
+    )
+  }
+})
+
+describe("a refusal that came gzipped", () => {
+  for (const [name, layer] of clients) {
+    it.live(`reads as the text that it is over ${name}, and says no more that it is packed`, () =>
+      Effect.gen(function* () {
+        const { url } = yield* Gateway.Gateway
+        const { client } = yield* keyed()
+        const response = yield* client.get(`${url}/packed`)
+        expect(yield* response.json).toEqual({ error: "no such report" })
+        expect("content-encoding" in response.headers).toBe(false)
+      }).pipe(
+        Effect.provide(
+          Layer.merge(
+            layer,
+            serve(() => ({
+              status: 404,
+              headers: { "content-encoding": "gzip", "content-type": "application/json" },
+              body: [gzipSync(JSON.stringify({ error: "no such report" }))]
+            }))
           )
         )
       )
