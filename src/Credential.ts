@@ -83,6 +83,7 @@ export interface Credential {
 
 type Request = HttpClientRequest.HttpClientRequest
 
+/** @internal */
 export type Terms = Omit<Key.Terms, "origin">
 
 export interface Options {
