@@ -104,6 +104,40 @@ describe("a call made while a stream of the same key is read", () => {
   )
 })
 
+describe("streams in streams, three levels deep, each of which is refused once", () => {
+  const refusals = [
+    ["a 429 with a moment", told(1)],
+    ["a 503", failed(503)],
+    ["a 401 on a known-good key", refused()]
+  ] as const
+  for (const [name, answer] of refusals) {
+    for (const concurrency of [undefined, 1, 2]) {
+      it.effect(`${name}, concurrency ${concurrency}: they end`, () => {
+        const seen = new Set<string>()
+        const script: Gateway.Script = (request) => {
+          const level = ["level 1", "level 2", "level 3"].find((level) => isAbout(level, request))
+          if (level === undefined || seen.has(level)) return level === undefined ? whole : streamed
+          seen.add(level)
+          return answer
+        }
+        return Effect.gen(function* () {
+          const provider = yield* MiMo.make({ apiKey: Redacted.make(plantedKey), concurrency })
+          yield* provider.complete(hello)
+          const nested = (level: number): Effect.Effect<void, Provider.Error> =>
+            provider.stream(about(`level ${level}`)).pipe(
+              Stream.rechunk(1),
+              Stream.mapEffect(() => (level === 3 ? Effect.void : nested(level + 1))),
+              Stream.runDrain
+            )
+          const reading = yield* Effect.fork(nested(1))
+          for (let second = 0; second < 5; second++) yield* pass(1000)
+          expect(yield* Fiber.poll(reading)).toEqual(Option.some(Exit.void))
+        }).pipe(Effect.provide(Gateway.layer(script)))
+      })
+    }
+  }
+})
+
 describe("a request that is always told to wait for 59 seconds", () => {
   it.effect("costs the others those 59 seconds once, not ten times", () =>
     Effect.gen(function* () {

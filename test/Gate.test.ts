@@ -558,7 +558,10 @@ describe("it forgets", () => {
 
 /** What happens, and to whom or for how long. */
 const move = FastCheck.tuple(
-  FastCheck.constantFrom("come", "come", "come", "leave", "accepted", "interrupt", "refused", "refused until", "wait"),
+  FastCheck.constantFrom(
+    ...["come", "come", "come", "come hastily", "leave", "accepted", "over"],
+    ...["interrupt", "refused", "refused until", "refused for an hour", "come back", "wait", "open"]
+  ),
   FastCheck.nat(99)
 )
 
@@ -571,20 +574,28 @@ describe("whatever happens", () => {
         const gate = yield* Gate.make({ concurrency })
         const callers: Array<Caller> = []
         const answered = new Set<Caller>()
+        const over = new Set<Caller>()
         for (const [what, n] of moves) {
           const inside = callers.filter((caller) => caller.isIn())
           const chosen = inside[n % Math.max(1, inside.length)]
-          if (what === "come") callers.push(yield* comes(gate))
+          if (what === "come") callers.push(yield* comes(gate, { stride: n % 3 === 0 ? 10 + (n % 11) : 2048 }))
+          if (what === "come hastily") callers.push(yield* comes(gate, { coolsDown: false }))
+          if (what === "come back")
+            callers.push(yield* comes(gate, { place: callers[n % Math.max(1, callers.length)]?.place }))
+          if (what === "open") gate.open()
           if (what === "wait") yield* TestClock.adjust(n * 10)
           if (what === "interrupt")
             yield* Fiber.interrupt(callers[n % Math.max(1, callers.length)]?.fiber ?? Fiber.void)
           if (chosen === undefined) continue
           if (what === "leave") yield* chosen.leave
           if (what === "accepted") yield* Effect.as(chosen.accepted, answered.add(chosen))
+          if (what === "over") yield* Effect.as(chosen.over, over.add(chosen))
+          if (what === "refused for an hour") yield* answered.has(chosen) ? chosen.leave : chosen.refused(3_600_000)
           if (what === "refused") yield* answered.has(chosen) ? chosen.leave : chosen.refused()
           if (what === "refused until") yield* answered.has(chosen) ? chosen.leave : chosen.refused(n * 10)
           yield* settled
-          expect(whoIsIn(callers).length).toBeLessThanOrEqual(concurrency)
+          const open = callers.filter((caller) => caller.isIn() && !over.has(caller))
+          expect(open.length).toBeLessThanOrEqual(concurrency)
         }
         // Nobody is refused any more: an hour is enough for all.
         const isOver = Effect.map(
@@ -595,9 +606,10 @@ describe("whatever happens", () => {
           yield* round(callers)
           if (!(yield* isOver)) yield* pass(minute)
         }
-        yield* pass(minute)
+        yield* pass(minute + 1)
         for (const { fiber } of callers) expect((yield* Fiber.poll(fiber))._tag).toBe("Some")
-        expect((yield* comes(gate)).isIn()).toBe(true)
+        // And nothing is left of all that: as many as the bound walk in.
+        expect(whoIsIn(yield* come(gate, concurrency + 1)).length).toBe(concurrency)
       }),
     { fastCheck: { numRuns: 40 }, timeout: 60_000 }
   )

@@ -10,6 +10,8 @@ export interface Caller {
   readonly leave: Effect.Effect<void>
   /** Its answer has begun. */
   readonly accepted: Effect.Effect<void>
+  /** Its answer has come whole. It is still held. */
+  readonly over: Effect.Effect<void>
   /** The server could not take it, and named a moment, so many milliseconds from now, or did not. It leaves. */
   readonly refused: (retryAfter?: number) => Effect.Effect<void>
   readonly fiber: Fiber.RuntimeFiber<void>
@@ -62,6 +64,10 @@ export const comes = (
       leave,
       accepted: Effect.zipRight(
         tell((turn) => gate.accepted(turn)),
+        settled
+      ),
+      over: Effect.zipRight(
+        tell((turn) => gate.over(turn)),
         settled
       ),
       refused: (retryAfter) =>
