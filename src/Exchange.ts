@@ -72,7 +72,7 @@ export const make = ({ client, provider, waits }: Options): Exchange => {
       const clock = yield* Effect.clock
       const connection = yield* Scope.make()
       const execute = Effect.mapInputContext(quiet.execute(request), (context: Context.Context<never>) =>
-        Context.add(watched(context), Scope.Scope, connection)
+        Context.add(unredirected(context), Scope.Scope, connection)
       )
       // A call whose signal had been aborted before it began is interrupted in this pause, and sends nothing.
       const paused = Effect.zipRight(Effect.yieldNow(), Effect.exit(execute))
@@ -235,7 +235,7 @@ class Held {
  * Where the client is `fetch`, it follows no redirect: `fetch` strips `Authorization` on the way to another origin, but
  * neither `x-api-key` nor `api-key`.
  */
-export const watched = <R>(context: Context.Context<R>): Context.Context<R> => {
+export const unredirected = <R>(context: Context.Context<R>): Context.Context<R> => {
   const init = Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit))
   return Context.add(context, FetchHttpClient.RequestInit, { ...init, redirect: "manual" })
 }

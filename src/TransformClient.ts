@@ -193,7 +193,7 @@ const isFunction = (value: object, name: string): boolean =>
 const sent = (answer: Outcome, scheme: Key.Scheme, redact: KeylessResponse.Sight["redact"]): Outcome => {
   const secret = scheme.header.toLowerCase()
   return answer.pipe(
-    Effect.mapInputContext((context: Context.Context<never>) => Exchange.watched(context)),
+    Effect.mapInputContext((context: Context.Context<never>) => Exchange.unredirected(context)),
     Effect.locallyWith(Headers.currentRedactedNames, (names) => (names.includes(secret) ? names : [...names, secret])),
     Effect.catchAllDefect((defect) => Effect.die(KeylessResponse.keylessCause(defect, redact)))
   )
