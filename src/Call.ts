@@ -1,9 +1,9 @@
 /**
- * One call: a turn at the gate, a key, a request, and again by the policy. What the answers say of the key and of the
- * server's capacity is handed on from here.
+ * One call: a turn at the gate, a key, a request, and retries by the policy. It passes on what the answers say about
+ * the key and about the server's capacity.
  *
- * It does not know what is sent or how it is read, so that the SDK's own requests and those of a transformed client are
- * guarded, counted and repeated by the same rules.
+ * It does not know what is sent or how the answer is read, so that the SDK's own requests and those of a transformed
+ * client are guarded, counted and repeated by the same rules.
  */
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Clock from "effect/Clock"
@@ -38,17 +38,17 @@ export interface Options {
 
 type Error = ProviderError.ProviderError
 
-/** One request of a call, as whoever sends it sees it. */
+/** One request of a call, as its sender sees it. */
 export interface Attempt {
   /** With the key in it. */
   readonly request: HttpClientRequest.HttpClientRequest
   readonly key: Key.Key | Key.NoKey
-  /** Closes when the attempt fails; one that succeeds lives as long as the caller's. */
+  /** Closes when the attempt fails; if it succeeds, it lives as long as the caller's scope. */
   readonly scope: Scope.Scope
   readonly span: Tracer.Span
-  /** Nothing more of the answer will come: whoever waits for its place may go. */
+  /** Says that nothing more of the answer will come, so that whoever waits for its place may go. */
   readonly over: () => void
-  /** The answer broke after the attempt had succeeded. The error, told of the whole call. */
+  /** Says that the answer broke after the attempt had succeeded. Returns the error with the facts of the whole call. */
   readonly broke: <E extends Error>(error: E) => E
 }
 
@@ -62,12 +62,12 @@ export interface Call<A, R> {
   readonly send: Send<A, R>
 }
 
-/** Makes a call. What its answer holds on to is released with the scope. */
+/** Makes a call. The resources of its answer are released with the scope. */
 export type Run = <A, R>(call: Call<A, R>, scope: Scope.Scope) => Effect.Effect<A, Error, R>
 
 /**
- * After a wait at the gate the key is read again, because it may have changed. A turn is held no longer than this for it;
- * then the key that was read before the wait is sent.
+ * After a wait at the gate the key is read again, because it may have changed. If that takes longer than this, the key
+ * that was read before the wait is sent, so that the turn is not held up.
  */
 const keyIsReadWithin = "1 second"
 
@@ -86,7 +86,7 @@ export const make = (options: Options): Run => {
         (error) => Effect.fail(log.failed(error))
       )
       const withNewKey = Effect.catchTag(once, "AuthRejected", (error) => tryNewKey(log, error, once))
-      // The policy is only made once something has failed: nearly every call needs none.
+      // The policy is only built once something has failed: nearly every call does without.
       return Effect.catchAll(withNewKey, (error) => {
         const policy = options
           .policy(credential.knownGood)
@@ -133,8 +133,8 @@ export const make = (options: Options): Run => {
     })
 
   /**
-   * A key, and a turn to send it. It is read before the wait, so that nobody waits for somebody else's key, and once more
-   * after one.
+   * A key, and a turn to send it. The key is read before the wait, so that nobody waits for somebody else's key, and
+   * again after a wait.
    */
   const enter = (place: Gate.Place, scope: Scope.Scope): Effect.Effect<Entered, Error> =>
     Effect.flatMap(readKey, (key) =>
@@ -159,7 +159,9 @@ export const make = (options: Options): Run => {
       subject
     })
 
-  /** Told at once, whatever becomes of the call: its policy, its observer and its interruption are its own affair. */
+  /**
+   * Passes a failure on at once, whatever becomes of the call: policy, observer and interruption are its own affair.
+   */
   const heard = (turn: Gate.Turn, log: CallLog, error: Error): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (saysTooMuch(error)) {
@@ -171,7 +173,7 @@ export const make = (options: Options): Run => {
         : Effect.void
     })
 
-  /** A key that was replaced while its request was on the way: its refusal says nothing of the new one. */
+  /** If the key was replaced while its request was in flight, the refusal says nothing about the new one. */
   const tryNewKey = <A, R>(log: CallLog, error: ProviderError.AuthRejected, again: Effect.Effect<A, Error, R>) =>
     Effect.flatMap(credential.read, (key): Effect.Effect<A, Error, R> => {
       if (key === log.key || key._tag === "NoKey" || log.hasTriedNewKey) return Effect.fail(error)
@@ -186,13 +188,13 @@ export const make = (options: Options): Run => {
     )
   }
 
-  /** A known-good key that was refused to the end of its retries is counted, and one day forgotten. */
+  /** Counts a known-good key that was refused to the end of its retries; after several it counts as never accepted. */
   const settle = (log: CallLog, error: Error) =>
     error._tag === "AuthRejected" && error.knownGood && log.key?._tag === "Key" && !wasHeldBack(error)
       ? credential.exhausted(log.key, log.turn)
       : Effect.void
 
-  /** It lasts as long as the answer is read, and ends with what became of it: once, whenever the call is given up. */
+  /** The span lasts until the answer has been read, and ends with its outcome: once, even if the call is given up. */
   const spanOf = (scope: Scope.Scope) => Effect.uninterruptible(beginSpan(scope))
 
   const beginSpan = (scope: Scope.Scope) =>
@@ -217,25 +219,25 @@ interface Entered {
   readonly turn: Gate.Turn
 }
 
-/** The server cannot take more at the moment, or says so by refusing a good key. It does not where it forbids to ask again. */
+/** The server cannot take more now: it says so, or it refuses a good key without forbidding a retry. */
 const saysTooMuch = (error: Error): error is ProviderError.Transient | ProviderError.AuthRejected =>
   error._tag === "AuthRejected"
     ? error.knownGood && error.shouldRetry !== false
     : error._tag === "Transient" &&
       (error.retryAfter !== undefined || error.reason === "RateLimited" || error.reason === "Overloaded")
 
-/** The server had room for the request, and something against what it says, or nothing sensible to answer. */
+/** The server had room for the request, but objected to its content or answered nothing sensible. */
 const isAnswer = ({ _tag, status }: Error): boolean =>
   status !== undefined && (_tag === "InvalidRequest" || _tag === "InvalidResponse" || _tag === "QuotaExceeded")
 
-/** No policy that waits at all waits longer unless it is told to. */
+/** The longest wait that a policy accepts from a server by default. */
 const longestWait = Duration.minutes(1)
 
-/** Not retried because the server forbade it, or asked for a wait that is too long: its retries are not used up. */
+/** Not retried because the server forbade it, or asked for too long a wait, so its retries are not used up. */
 const wasHeldBack = ({ attempts, retryAfter, shouldRetry }: ProviderError.AuthRejected): boolean =>
   shouldRetry === false || (attempts === 1 && retryAfter !== undefined && Duration.greaterThan(retryAfter, longestWait))
 
-/** What is opened in a scope of its own that is closed when it fails; what succeeds lives as long as the outer one. */
+/** Runs `use` in a scope of its own. A failure closes that scope; after a success it lives as long as the outer one. */
 export const keepOnSuccess = <A, E, R>(outer: Scope.Scope, use: (scope: Scope.Scope) => Effect.Effect<A, E, R>) =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(Scope.fork(outer, ExecutionStrategy.sequential), (scope) =>

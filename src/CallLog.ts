@@ -21,9 +21,9 @@ export class CallLog {
     this.turn = turn
   }
 
-  /** The error, told of the whole call. */
+  /** The error with the facts of the whole call. */
   failed<E extends ProviderError.ProviderError>(error: E): E {
-    // Whether this error is a request's: some come before anything is sent.
+    // Only if this error belongs to a request: some come before anything is sent.
     if (this.history.length < this.attempts) {
       const { requestId, status } = error
       this.history = [...this.history, { status, reason: ProviderError.word(error), requestId }]

@@ -20,15 +20,15 @@ export interface Credential {
   /** Where the key comes from, as a user would look for it: by default the name of an environment variable. */
   readonly source: string
   /**
-   * Whether the present key has been accepted. A `Ref`, and a UI can follow its `changes`. With a `KnownGood` in the
-   * context it begins, when the layer is built, where the memory says; for a key that an effect reads, at the first call.
+   * Whether the present key has been accepted. It is a `Ref`, and a UI can follow its `changes`. A `KnownGood` in the
+   * context gives the initial value: when the layer is built or, for a key that an effect reads, at the first call.
    */
   readonly knownGood: SubscriptionRef.SubscriptionRef<boolean>
   /** The first 8 hex digits of the present key's SHA-256; `undefined` without a key. */
   readonly fingerprint: Effect.Effect<string | undefined>
   /**
-   * The flag is worth something at one host only, so the first host that uses a credential owns it. The origin that
-   * does: another than the given one means that the caller must not use this credential.
+   * The flag means something at one host only, so the first host that uses a credential owns it. Returns the origin
+   * that owns it: if it is not the given one, the caller must not use this credential.
    *
    * @internal
    */
@@ -40,13 +40,14 @@ export interface Credential {
    */
   readonly read: Effect.Effect<Key.Key | Key.NoKey>
   /**
-   * The request with the key in it; as it was, if there is no key. The first origin that gets the key owns the credential.
+   * The request with the key in it, or unchanged if there is no key. The first origin that gets the key owns the
+   * credential.
    *
    * @internal
    */
   readonly authorize: (request: Request, key: Key.Key | Key.NoKey, terms: Terms) => Request | Key.Refusal
   /**
-   * Whether this very key has been accepted: the flag is the present key's, and another may have been sent.
+   * Whether this very key has been accepted: the flag is about the present key, and another may have been sent.
    *
    * @internal
    */
@@ -58,23 +59,23 @@ export interface Credential {
    */
   readonly accepted: (key: Key.Key) => Effect.Effect<void>
   /**
-   * A call was refused to the end of its auth retries, though the key was known good. After three in a row the key counts
-   * as never accepted: one that was revoked is not hammered for ever. Requests that were on their way together count as
-   * one, because one bad minute of the gateway refuses them all.
+   * A call was refused to the end of its auth retries, though the key was known good. After three in a row the key
+   * counts as never accepted, so that a revoked key is not hammered for ever. Requests that were in flight together
+   * count as one, because one bad minute of the gateway refuses them all.
    *
    * @param turn The number of its last request's turn at the gate.
    * @internal
    */
   readonly exhausted: (key: Key.Key, turn: number) => Effect.Effect<void>
   /**
-   * A request of a call was refused, though the key was known good. Where many calls stand in line, each of them is told
-   * once before any of them is told to the end of its retries: nine in a row say as much as three that end.
+   * A request of a call was refused, though the key was known good. With many calls in line, each is refused once
+   * before any of them has used up its retries, so nine refused in a row say as much as three that used up theirs.
    *
    * @internal
    */
   readonly refused: (key: Key.Key, turn: number, call: object) => Effect.Effect<void>
   /**
-   * Holds the calls with this key back together.
+   * Holds back the calls with this key, together.
    *
    * @internal
    */
@@ -89,22 +90,22 @@ export type Terms = Omit<Key.Terms, "origin">
 export interface Options {
   /** The key, or an effect that reads it before every attempt. A failure of that effect is `AuthMissing`. */
   readonly apiKey?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, unknown> | undefined
-  /** What errors tell the user to look at: by default a preset's environment variable. */
+  /** Where errors tell the user to look; for a preset by default its environment variable. */
   readonly source: string
-  /** The most answers with this key open at once. Default: no bound. */
+  /** The most answers with this key open at once. Default: unlimited. */
   readonly concurrency?: number | undefined
 }
 
 /** After this many exhausted calls in a row a key counts as never accepted. */
 const forgetAfter = 3
 
-/** Or after so many calls that were refused, one after the other: three times the requests of a call with two retries. */
+/** Or after this many calls refused one after the other: as many requests as three calls with two retries make. */
 const forgetAfterCalls = 9
 
-/** So often the date of a key that goes on being accepted is written anew. */
+/** How often the date of a key that is still being accepted is rewritten, in milliseconds. */
 const rememberEvery = 24 * 60 * 60 * 1000
 
-/** With a `KnownGood` in the context, what it remembers of the key is where the flag begins. */
+/** With a `KnownGood` in the context, the flag begins with what that remembers of the key. */
 export const make = (options: Options): Effect.Effect<Credential> =>
   Effect.gen(function* () {
     const knownGood = yield* SubscriptionRef.make(false)
@@ -116,21 +117,21 @@ export const make = (options: Options): Effect.Effect<Credential> =>
 /** What is known of the present key. */
 class Standing implements Credential {
   readonly source: string
-  /** Out of sight of whatever prints an object: a caller without types may give a plain text. */
+  /** Hidden from whatever prints an object: a caller without types may pass plain text. */
   readonly #apiKey: Options["apiKey"]
   /** The present key. */
   private current: Key.Key | Key.NoKey = Key.absent
-  /** Keys that were accepted before another took their place: their last requests may still be on the way. */
+  /** Keys that were accepted, even if replaced since: their last requests may still be in flight. */
   private readonly acceptedKeys = new WeakSet<Key.Key>()
   private origin: string | undefined
   private exhaustedInARow = 0
-  /** The last turn at the gate when a call was exhausted. */
+  /** The gate's latest turn when an exhausted call was last counted. */
   private turnOfExhausted = 0
   /** Calls that were refused since a request was last accepted, each sent after the one before was refused. */
   private readonly refusedCalls = new Set<object>()
   private turnOfRefused = 0
   private lastRemembered = Number.NEGATIVE_INFINITY
-  /** Ends when it is known what the memory holds of the present key. `undefined` once it is. */
+  /** Ends when the memory has answered for the present key; `undefined` once it has. */
   private recalled: Effect.Effect<void> | undefined
 
   constructor(
@@ -146,7 +147,7 @@ class Standing implements Credential {
   bind(origin: string): Effect.Effect<string> {
     return Effect.suspend(() => {
       const owner = this.own(origin)
-      // What the memory holds is held of a key at a host, so it can be asked from here on.
+      // The memory knows a key at a host, so it can be asked only now that the host is known.
       const isAtHand = this.memory !== undefined && Redacted.isRedacted(this.#apiKey)
       return Effect.as(isAtHand ? this.read : Effect.void, owner)
     })
@@ -185,7 +186,7 @@ class Standing implements Credential {
   accepted(key: Key.Key): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.acceptedKeys.add(key)
-      // What is said of a key that has been replaced says nothing of the present one.
+      // An answer to a key that has been replaced says nothing about the present one.
       if (key !== this.current) return Effect.void
       this.forgive()
       return Effect.flatMap(this.set(true), (changed) => this.remember(key, changed))
@@ -220,7 +221,7 @@ class Standing implements Credential {
     return this.origin
   }
 
-  /** Those who wait at the gate are told at once, by one request each. */
+  /** Calls that wait at the gate find out at once, by one request each. */
   private demote(key: Key.Key): Effect.Effect<void> {
     this.acceptedKeys.delete(key)
     this.refusedCalls.clear()
@@ -235,7 +236,7 @@ class Standing implements Credential {
     )
   }
 
-  /** Whether that changed it. */
+  /** Returns whether that changed the flag. */
   private set(good: boolean): Effect.Effect<boolean> {
     return Effect.flatMap(Ref.get(this.knownGood), (before) =>
       before === good ? Effect.succeed(false) : Effect.as(Ref.set(this.knownGood, good), true)
@@ -252,7 +253,7 @@ class Standing implements Credential {
     return Effect.as(key._tag === "Key" ? this.recall(key) : this.set(false), key)
   }
 
-  /** By a fiber of its own: a slow store is waited for by all calls that begin meanwhile, and by none alone. */
+  /** In a fiber of its own: all calls that begin meanwhile wait for one answer, and none of them owns the question. */
   private recall(key: Key.Key): Effect.Effect<void> {
     const { memory } = this
     if (memory === undefined) return Effect.asVoid(this.set(false))
@@ -276,7 +277,7 @@ class Standing implements Credential {
     const { memory } = this
     if (memory === undefined) return Effect.void
     return Effect.suspend(() => {
-      // Not by the wall clock: where that is set back, it would be long until it is a day later.
+      // Not by the wall clock: if that is set back, it takes too long to reach the next day.
       const now = this.gate.now()
       if (!anew && now - this.lastRemembered < rememberEvery) return Effect.void
       this.lastRemembered = now

@@ -1,53 +1,53 @@
 /**
- * Whether refusals are about load at all. A gateway that refuses one request in twenty, however many there are, is not
- * helped by fewer of them.
+ * Whether refusals are about load at all. A gateway that refuses one request in twenty, however many there are, gains
+ * nothing from fewer of them.
  *
- * It is an experiment that runs by itself: the window shrinks, and the share that is refused well below where it began
- * is held against the share above. If holding back made it less than half, the refusals were about load, and the next
- * experiment begins from there. If not, the window goes back to where it began, and refusals as frequent as these
- * change nothing for a while.
+ * It is an experiment that runs by itself: the window shrinks, and the share of refusals well below the starting level
+ * is compared with the share above. If holding back more than halved it, the refusals were about load, and the next
+ * experiment starts from there. If not, the window goes back to where it began, and refusals this frequent change
+ * nothing for a while.
  */
 
-/** What is remembered of a request from when it was sent. */
+/** What is remembered about a request when it is sent. */
 export interface Shot {
-  /** How often the window had shrunk by then. What was on its way at a refusal tells little more than that one. */
+  /** How often the window had shrunk by then. Requests in flight at a refusal tell little more than it does. */
   readonly era: number
-  /** How many were in flight, with this one. */
+  /** How many were in flight, including this one. */
   readonly level: number
 }
 
-/** Levels up to this part of the first one are "below". */
+/** Levels up to this fraction of the starting level are "below". */
 const below = 0.75
 
-/** So many refusals must be expected below, by the share above, before their number says anything. */
+/** By the share above, this many refusals must be expected below before the number there says anything. */
 const enough = 5
-/** And so many outcomes be known above. */
+/** And this many outcomes must be known above, */
 const least = 8
 
-/** But so many below are not waited for longer than: the window may never come up again. */
+/** or else this many below: the window may never rise again. */
 const most = 100
 
-/** From this share of refusals on it is overload, whatever the number of requests. */
+/** A share of refusals this high is overload, whatever the number of requests. */
 const overload = 0.4
 
-/** How long refusals are tolerated, in milliseconds: at first, and at most. Each time that it is found again, it is twice as long. */
+/** How long refusals are tolerated, in milliseconds: at first, and at most. Doubled each time anew. */
 const shortest = 60_000
 const longest = 600_000
 
-/** Recent: the weight of one outcome among those before it. */
+/** The weight of one outcome in `recent`. */
 const weight = 1 / 16
 
 export class Doubt {
-  /** The share that was refused lately. */
+  /** The share of recent requests that was refused. */
   recent = 0
-  /** Up to this recent share refusals are tolerated, until that moment. */
+  /** Refusals are tolerated while `recent` is at most this, until `toleratedUntil`. */
   private tolerance = 0
   private toleratedUntil = Number.NEGATIVE_INFINITY
   private toleratedFor = shortest
-  /** The experiment that runs; `undefined` before the first refusal. */
+  /** The running experiment; `undefined` before the first refusal. */
   private experiment: Experiment | undefined
 
-  /** An outcome. What comes back is the limit to return to, where holding back turned out to be of no use. */
+  /** Takes in an outcome. Returns the limit to go back to, if holding back turned out to be of no use. */
   hear(shot: Shot, refused: boolean, limit: number, era: number, now: number): number | undefined {
     this.recent += ((refused ? 1 : 0) - this.recent) * weight
     if (this.experiment === undefined) {
@@ -100,13 +100,13 @@ class Experiment {
       this.countAbove += 1
       if (refused) this.refusedAbove += 1
     } else if (shot.era > this.era) {
-      // What was sent before the window shrank says nothing of what shrinking does.
+      // Requests sent before the window shrank say nothing about the effect of shrinking.
       this.countBelow += 1
       if (refused) this.refusedBelow += 1
     }
   }
 
-  /** `true`, or the share that is refused all the same; `undefined` while too little is known. */
+  /** `true`, or the share that is still refused; `undefined` while too little is known. */
   helped(): true | number | undefined {
     if (this.countAbove < least && this.countBelow < most) return undefined
     const shareAbove = this.refusedAbove / this.countAbove

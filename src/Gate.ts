@@ -1,10 +1,10 @@
 /**
- * The calls that share a key, held back together: it lets in as many as the `Window` says, in the order in which the
- * calls began.
+ * Holds back the calls that share a key, together: it lets in as many as the `Window` says, in the order in which they
+ * began.
  *
- * It helps and never harms. A call is in flight until it is answered or refused, not until its consumer is done; whoever
- * waits is woken by whatever made room; a call that is interrupted in the line leaves no trace; and what one call has
- * trouble with alone costs the others nothing.
+ * Four rules keep it from doing harm: a call is in flight until it is answered or refused, not until its consumer is
+ * done; whatever makes room wakes whoever waits for it; a call that is interrupted in the line leaves no trace; and a
+ * request that is refused again while others are accepted does not hold up the others.
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -13,53 +13,58 @@ import type * as Doubt from "./Doubt.js"
 import * as Window from "./Window.js"
 
 export interface Options {
-  /** The most answers open at once: from the request to the last byte. Default: no bound. */
+  /** The most answers open at once: from the request to the last byte. Default: unlimited. */
   readonly concurrency?: number | undefined
 }
 
-/** A server that asks for more is believed that much, in milliseconds. */
+/** The longest time, in milliseconds, for which a server can close the gate. A longer wait is cut to this. */
 const longestClosing = 60_000
 
-/** Refusals come at once. What is in flight this long counts as accepted, so that slow answers hold up nobody. */
+/**
+ * Refusals come at once, so a request in flight for this long, in milliseconds, counts as accepted: slow answers hold
+ * up nobody.
+ */
 const refusedWithin = 2000
 
-/** Timers know no shorter time, in milliseconds. */
+/** The shortest time that timers can measure, in milliseconds. */
 const shortestSleep = 1
 
 /** A call's place in the line, for all of its attempts. */
 export class Place {
-  /** The order in the line. `undefined`: behind all who wait. */
+  /** The position in the line, lowest first. `undefined`: behind everybody who is waiting. */
   ticket: number | undefined
   refusals = 0
-  /** Refused twice: a refused key has no more than two retries, so once more may be the last time. */
+  /** Refused twice: a refused key has no more than two retries, so its next request may be its last. */
   get isCareful(): boolean {
     return this.refusals > 1
   }
 
-  /** Refusals with nothing else in flight. */
+  /** How often it was refused with nothing else in flight. */
   refusedAlone = 0
-  /** How many requests of others had been accepted at its last refusal. */
+  /** How many requests the gate had seen accepted at its last refusal. */
   acceptedBefore: number | undefined
 
-  /** @param coolsDown Whether this call waits when the server tells others to. A bound on open answers holds for all. */
+  /** @param coolsDown Whether this call waits when the server tells others to. `concurrency` holds for every call. */
   constructor(readonly coolsDown: boolean) {}
 }
 
-/** What one request is allowed: it is in flight until it is answered, and its answer is open until it is whole. */
+/**
+ * Permission for one request. It is in flight until it is answered or refused; its answer is open until it is complete.
+ */
 export class Turn {
   isFlying = true
   isOpen = true
   /** Whether the window has been told that it was accepted. */
   isCounted = false
-  /** As its place was when it was sent. */
+  /** Its place's `isCareful` when it was sent. */
   readonly isCareful: boolean
 
   constructor(
     readonly place: Place,
     readonly shot: Doubt.Shot,
-    /** The how-manieth it is. */
+    /** Counts the gate's turns, from 1. */
     readonly number: number,
-    /** By the gate's clock, in milliseconds. */
+    /** When it was sent, in milliseconds by the gate's clock. */
     readonly sentAt: number,
     /** Whether it had to wait. */
     readonly waited: boolean
@@ -68,10 +73,10 @@ export class Turn {
   }
 }
 
-/** A call in the line. Its fiber sleeps until it is woken, the first one also until the gate may open. */
+/** A call in the line. Its fiber sleeps until it is woken; the first in line also wakes when the gate may open. */
 class Waiter {
   turn: Turn | undefined
-  /** When it looks up by itself, by the gate's clock. */
+  /** When it wakes by itself, by the gate's clock. */
   alarm = Number.POSITIVE_INFINITY
   private told = false
   private resume: () => void = idle
@@ -83,12 +88,12 @@ class Waiter {
     this.resume()
   }
 
-  /** It is looking at the gate now, so what it was told before is no news. */
+  /** It is looking at the gate now, so it needs no earlier wake-up. */
   looks(): void {
     this.told = false
   }
 
-  /** Ends when it is told to wake, be it before it listens. */
+  /** Ends when `wake` is called, even if that was before this began. */
   readonly woken = Effect.async<void>((resume) => {
     this.resume = () => {
       this.told = false
@@ -107,7 +112,7 @@ const idle = () => undefined
 export class Gate {
   private readonly window = new Window.Window()
   private readonly line: Array<Waiter> = []
-  /** Those who wait for the bound alone, and pass the line. */
+  /** Calls that only the bound holds back: they bypass the line. */
   private readonly passing: Array<Waiter> = []
   /** In flight and not yet known to be accepted, oldest first. */
   private readonly unheard = new Set<Turn>()
@@ -115,12 +120,12 @@ export class Gate {
   private turns = 0
   private inFlight = 0
   private openAnswers = 0
-  /** Those in flight that were refused twice. */
+  /** How many requests in flight belong to calls that were refused twice. */
   private careful = 0
   private acceptances = 0
-  /** Who was refused as the only one in flight. Its own wait is longer than that of the line, so it waits for nothing more. */
+  /** The last call refused as the only one in flight. Its backoff outlasts the line's pause, which it skips. */
   private refusedAlone: Place | undefined
-  /** When a wait that was asked for, and is longer than is believed, has been waited for as long as it is. */
+  /** When the minute ends to which a longer requested wait was cut. */
   private believedUntil = Number.POSITIVE_INFINITY
   private readonly bound: number
 
@@ -128,11 +133,11 @@ export class Gate {
     private readonly clock: Clock.Clock,
     { concurrency }: Options = {}
   ) {
-    // A bound under one, or none that is a number, would let nobody in, ever.
+    // A bound below one, or one that is not a number, would never let anybody in.
     this.bound = Math.max(1, Math.floor(concurrency ?? Number.POSITIVE_INFINITY) || 1)
   }
 
-  /** Waits for a turn. It is given back at the latest when the scope closes. */
+  /** Waits for a turn, which is given back when the scope closes, if not before. */
   enter(place: Place, scope: Scope.Scope): Effect.Effect<Turn> {
     const keep = (turn: Turn) =>
       Effect.as(
@@ -157,7 +162,7 @@ export class Gate {
     })
   }
 
-  /** The first event of its answer has come, or all of it. */
+  /** The first event of the answer has come, or the whole answer. */
   accepted(turn: Turn): void {
     if (!turn.isFlying) return
     const now = this.now()
@@ -169,9 +174,9 @@ export class Gate {
   }
 
   /**
-   * The server refused it because it cannot take more at the moment.
+   * The server refused the request because it cannot take more at the moment.
    *
-   * @param retryAfter Milliseconds, if the server named a moment.
+   * @param retryAfter Milliseconds to wait, if the server named a time.
    */
   refused(turn: Turn, retryAfter?: number): void {
     if (!turn.isFlying) return
@@ -186,20 +191,21 @@ export class Gate {
       place.refusedAlone += 1
       this.refusedAlone = place
     }
-    // It knows that it is to wait. Those who are there when it comes back have waited as long, and were not refused.
+    // It has a wait of its own. Whoever is in line when it comes back has waited as long and was not refused, so goes
+    // first.
     if (retryAfter !== undefined || place.refusedAlone > 1) place.ticket = undefined
     this.tell(turn, now, isItsOwn, retryAfter)
     this.admit(now)
   }
 
-  /** Nothing more of its answer will come: it makes room under the bound. */
+  /** Nothing more of its answer will come, which makes room under the bound. */
   over(turn: Turn): void {
     if (!turn.isOpen) return
     this.close(turn)
     this.admit(this.now())
   }
 
-  /** It is given back, however it ended. */
+  /** The turn is given back, however the request ended. */
   leave(turn: Turn): void {
     if (!turn.isFlying && !turn.isOpen) return
     this.land(turn)
@@ -207,28 +213,29 @@ export class Gate {
     this.admit(this.now())
   }
 
-  /** What held everybody back is not so: all who wait may go. */
+  /** The reason for holding everybody back no longer holds: all who wait may go. */
   open(): void {
     this.window.open()
     this.admit(this.now())
   }
 
-  /** Milliseconds that only ever go forward, whatever happens to the wall clock. */
+  /** Milliseconds by a clock that only goes forward, whatever happens to the wall clock. */
   now(): number {
     return Number(this.clock.unsafeCurrentTimeNanos()) / 1e6
   }
 
-  /** How many turns there were. */
+  /** The number of the latest turn; 0 before the first. */
   get lastTurn(): number {
     return this.turns
   }
 
-  /** What a refusal says of the server's capacity, if it is about that. */
+  /** Tells the window about a refusal, unless the refusal is about this request alone. */
   private tell({ sentAt, shot }: Turn, now: number, isItsOwn: boolean, retryAfter = 0): void {
-    // Others were accepted since it was refused before: that is about this request, not about the key.
+    // Others were accepted between its two refusals, so this one is about the request, not about the key.
     if (isItsOwn && !this.window.isFull(this.inFlight + 1)) return
     if (retryAfter > longestClosing && !isItsOwn) {
-      // Asked for once more after it was waited for: to hold back those who wait would only keep it from them.
+      // The server asks for as long again after the minute was waited out. Holding calls back would only delay that
+      // news.
       if (sentAt >= this.believedUntil) return this.window.open()
       this.believedUntil = now + longestClosing
     }
@@ -324,7 +331,7 @@ export class Gate {
   private wait(waiter: Waiter): Effect.Effect<Turn> {
     return Effect.suspend(() => {
       const now = this.now()
-      // The time may have come between the look at the gate and this one.
+      // The gate may have opened since the last look.
       this.admit(now)
       if (waiter.turn !== undefined) return Effect.succeed(waiter.turn)
       waiter.looks()
@@ -336,22 +343,22 @@ export class Gate {
     })
   }
 
-  /** When to look again, if nobody leaves before. */
+  /** In how many milliseconds to look again, if nobody leaves before. */
   private opensIn(place: Place, now: number): number {
     const [oldest] = this.unheard
     const heard = oldest === undefined ? Number.POSITIVE_INFINITY : oldest.sentAt + refusedWithin - now
-    // A timer may come early, and must not be asked for again at once.
+    // A timer may fire early; asking again for less than it can measure would spin.
     return Math.max(shortestSleep, Math.min(this.pause(place, now), heard))
   }
 
-  /** Sees to it that the first in line wakes in time: it may have been another when it went to sleep. */
+  /** Makes sure that the first in line wakes in time: it may not have been first when it went to sleep. */
   private setAlarm(now: number): void {
     const [first] = this.line
-    // Sums of the same moment differ a little. Whoever was woken for that would look again and again.
+    // Rounding makes two sums for the same moment differ a little. Waking a waiter for that would make it spin.
     if (first !== undefined && now + this.opensIn(first.place, now) <= first.alarm - shortestSleep) first.wake()
   }
 
-  /** Interrupted in the line: the place is free. Interrupted as the turn came: the turn is. */
+  /** Interrupted in the line, it gives up its place; interrupted just as its turn came, it gives the turn back. */
   private giveUp(waiter: Waiter): void {
     if (waiter.turn !== undefined) return this.leave(waiter.turn)
     this.remove(waiter)

@@ -14,11 +14,11 @@ import * as Redaction from "./Redaction.js"
 /** A key that can be sent. The secret itself is in no field of it. */
 export interface Key {
   readonly _tag: "Key"
-  /** The first 8 hex digits of the key's SHA-256: tells keys apart, reveals none. */
+  /** The first 8 hex digits of the key's SHA-256: they tell keys apart and reveal none. */
   readonly fingerprint: string
   readonly startsWith: (prefix: string) => boolean
   readonly isMadeOf: (secret: string) => boolean
-  /** The request with the key in it, if the key may go where it goes. */
+  /** The request with the key in it, if the key may go to that host. */
   readonly authorize: (request: Request, terms: Terms) => Request | Refusal
   /** Takes the key, and any piece of it of 8 characters or more, out of a text. */
   readonly redact: (text: string) => string
@@ -34,7 +34,7 @@ export interface NoKey {
 
 type Request = HttpClientRequest.HttpClientRequest
 
-/** How a key is written into a request: a header, and what stands before the key in it. */
+/** How a key is written into a request: a header, and what precedes the key in it. */
 export interface Scheme {
   readonly header: string
   readonly prefix: string
@@ -54,7 +54,7 @@ export interface Terms {
   readonly allowInsecure: boolean
 }
 
-/** Why a key must not go there. */
+/** Why the key must not be sent there. */
 export interface Refusal {
   readonly _tag: "Refusal"
   readonly problem: "BadBaseUrl" | "BadHeader" | "ForeignCredential" | "InsecureBaseUrl"
@@ -69,14 +69,14 @@ export const absent: NoKey = noKey("Absent")
 
 export const unreadable: NoKey = noKey("Unreadable")
 
-/** The key that was read: the present one, if it is still that. */
+/** The key that was read: the present object, if the key has not changed. */
 export const of = (redacted: Redacted.Redacted, present: Key | NoKey): Key | NoKey => {
   const secret = secretOf(redacted)
   if (secret === undefined) return unreadable
   return present._tag === "Key" && present.isMadeOf(secret) ? present : make(secret)
 }
 
-/** `undefined` where a caller without types has put something else into it, or it has been wiped. */
+/** `undefined` if a caller without types wrapped something else, or if it has been wiped. */
 const secretOf = (redacted: Redacted.Redacted): string | undefined => {
   try {
     const value: unknown = Redacted.value(redacted)
@@ -88,7 +88,7 @@ const secretOf = (redacted: Redacted.Redacted): string | undefined => {
 
 const make = (secret: string): Key | NoKey => {
   if (secret === "") return noKey("Blank")
-  // Visible ASCII. A header cannot carry the rest, and the platform's own error for it quotes the whole key.
+  // Visible ASCII: a header cannot carry anything else, and the platform's own error for that quotes the whole key.
   if (!/^[\x21-\x7e]+$/.test(secret)) return noKey("Unsendable")
   return {
     _tag: "Key",
@@ -101,7 +101,7 @@ const make = (secret: string): Key | NoKey => {
   }
 }
 
-/** Takes what looks like a key out of a text, and the key itself. */
+/** Takes the key itself out of a text, and anything that looks like a key. */
 export const scrub =
   (key: Key | NoKey): ((text: string) => string) =>
   (text) =>
@@ -115,7 +115,7 @@ const refusal = (request: Request, { allowInsecure, origin, scheme }: Terms): Re
   if (to === undefined) return { _tag: "Refusal", problem: "BadBaseUrl" }
   if (to !== origin) return { _tag: "Refusal", problem: "ForeignCredential", subject: origin }
   if (!allowInsecure && BaseUrl.isExposed(to)) return { _tag: "Refusal", problem: "InsecureBaseUrl" }
-  // The client would quote the whole line, with the key in it.
+  // The client's own error would quote the whole line, with the key in it.
   if (!/^[\w!#$%&'*+.^`|~-]+$/.test(scheme.header) || !/^[\x20-\x7e]*$/.test(scheme.prefix)) {
     return { _tag: "Refusal", problem: "BadHeader", subject: scheme.header }
   }

@@ -1,7 +1,7 @@
 /**
- * The memory of accepted keys across restarts, optional: with it the first request after a restart has the auth retries
- * too. It holds salted hashes and dates, never a key. A store that fails or hangs is logged and done without: it neither
- * fails a request nor holds one up.
+ * An optional memory of accepted keys across restarts: with it, even the first request after a restart has the auth
+ * retries. It holds salted hashes and dates, never a key. If the store fails or hangs, that is logged and the program
+ * goes on without it: no request fails, and none waits beyond the timeout.
  */
 import * as KeyValueStore from "@effect/platform/KeyValueStore"
 import * as Cause from "effect/Cause"
@@ -15,13 +15,13 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 
 /**
- * What is remembered of keys. No member fails or dies, whatever the store does, and one that hangs costs no member more
- * than the timeout. Each may be forked, as a daemon where it is to outlive its caller.
+ * What is remembered about keys. No member fails or dies, whatever the store does, and a store that hangs costs a
+ * member no more than the timeout. Each may be forked, as a daemon where it is to outlive its caller.
  */
 export interface Service {
   /**
-   * Whether the key was accepted, and not too long ago. `false` if that cannot be told within the timeout; and at once,
-   * while the store still owes the answer to an earlier question.
+   * Whether the key was accepted, and not too long ago. `false` if the store cannot tell within the timeout, and at
+   * once while it still owes the answer to an earlier question.
    */
   readonly recall: (digest: Digest) => Effect.Effect<boolean>
   /** Writes down that the key was accepted just now. Nothing depends on it, so there is no need to wait for it. */
@@ -30,7 +30,7 @@ export interface Service {
   readonly forget: (digest: Digest) => Effect.Effect<void>
 }
 
-/** A key at a host, as a hash in hex, for a salt of the store's. The key stays where it is. */
+/** Hashes a key and its host with the store's salt, in hex. The key itself stays where it is. */
 export type Digest = (salt: string) => string
 
 export class KnownGood extends Context.Tag("knowngood/KnownGood")<KnownGood, Service>() {}
@@ -38,7 +38,7 @@ export class KnownGood extends Context.Tag("knowngood/KnownGood")<KnownGood, Ser
 export interface Options {
   /** How long an accepted key is remembered. Default 30 days. */
   readonly ttl?: Duration.DurationInput | undefined
-  /** How long the store is waited for: for all that `recall` asks of it, and for each thing written. Default 1 second. */
+  /** How long to wait for the store: for all that `recall` asks together, and for each write. Default 1 second. */
   readonly timeout?: Duration.DurationInput | undefined
 }
 
@@ -53,19 +53,19 @@ export const layerKeyValueStore = (options?: Options): Layer.Layer<KnownGood, ne
   )
 
 /**
- * How long a salt may yet be replaced by one that another process made at the same time. A store has no compare-and-set:
- * the last to write wins, and the others see it when they look again.
+ * How long, in milliseconds, a salt may still be replaced by one that another process made at the same time. A store
+ * has no compare-and-set: the last to write wins, and the others see it when they look again.
  */
 const young = Duration.toMillis("10 seconds")
 
-/** When they look again: long after a write that was on its way has arrived. */
+/** How long they wait before looking again: by then a write that was under way has long arrived. */
 const moment = Duration.millis(500)
 
-/** A clock may be set back by so much: an entry that is ahead by more is none. */
+/** A clock may be set back by this much: an entry dated further ahead does not count. */
 const aheadAtMost = Duration.toMillis("1 day")
 
 class Memory implements Service {
-  /** Whether the store answered when it was last asked. One that did not is waited for by nobody until it does. */
+  /** Whether the store answered when it was last asked. If not, nobody waits for it until it does. */
   private answers = true
 
   constructor(
@@ -81,7 +81,7 @@ class Memory implements Service {
 
   /**
    * The entry is written before it is known whether the salt stays, because a program may end right after its answer.
-   * The salt is read anew each time, so that processes which wrote two of them agree from then on, whatever happened.
+   * The salt is read anew each time, so that processes that each wrote their own agree from then on, whatever happened.
    */
   remember(digest: Digest): Effect.Effect<void> {
     return Effect.gen(this, function* () {
@@ -136,7 +136,7 @@ class Memory implements Service {
     return this.within(this.noted(Effect.suspend(() => this.store.set(name, text))))
   }
 
-  /** Whether it was there. The file system's store fails to remove what is not. */
+  /** Returns whether it was there: the file system's store fails to remove what is not. */
   private remove(name: string): Effect.Effect<boolean, unknown> {
     return Effect.flatMap(this.within(this.get(name)), (written) =>
       Option.isNone(written)
@@ -154,7 +154,7 @@ class Memory implements Service {
     )
   }
 
-  /** Waits no longer than the timeout, even for a store that cannot be interrupted, or where the caller cannot. */
+  /** Waits no longer than the timeout, even if the store or the caller cannot be interrupted. */
   private within<A>(asked: Effect.Effect<A, unknown>): Effect.Effect<A, unknown> {
     const tooLate = Effect.sync(() => {
       this.answers = false
@@ -177,7 +177,7 @@ const doneWithout =
       Effect.as(Effect.logWarning("The memory of accepted keys is not available; going on without.", cause), otherwise)
     )
 
-/** Milliseconds since the epoch; `NaN` if that is not what is written. */
+/** Milliseconds since the epoch; `NaN` for any other text. */
 const dateIn = (text: string): number => (/^\d+$/.test(text) ? Number(text) : Number.NaN)
 
 /** It keeps a list of hashes from being matched against hashes made elsewhere. One per store, but see `young`. */

@@ -1,13 +1,14 @@
 /**
- * How many requests with one key may be in flight, and when the next may go: what refusals and acceptances say of the
- * server's capacity. Plain state; the caller has the clock.
+ * How many requests with one key may be in flight, and when the next may go: it learns the server's capacity from
+ * refusals and acceptances. Plain state; the caller has the clock.
  *
- * A refusal tells much: what was in flight and was not refused *is* what the server takes at the moment. So the window
- * shrinks to that, and from there tries one more now and then: each failure doubles how much has to be accepted before
- * the next try, each success halves it. A limit by rate looks like one by places, because it is answers that make room.
+ * A refusal tells much: what was in flight and not refused *is* what the server takes at the moment. So the window
+ * shrinks to that, and from there tries one more now and then: each failure doubles how many acceptances the next try
+ * needs, each success halves it. A rate limit looks like a concurrency limit here, because new requests go out as
+ * answers come in.
  *
- * Not every refusal is about load, and a window that shrinks for one in twenty requests, whatever their number, would
- * only do harm. `Doubt` finds out whether holding back makes refusals rarer.
+ * Not every refusal is about load: where one request in twenty is refused, however few there are, shrinking only does
+ * harm. `Doubt` finds out whether holding back makes refusals rarer.
  *
  * Why this controller, and what it does at a dozen gateways: `test/Window.simulation.test.ts`.
  */
@@ -23,71 +24,71 @@ const forgetAfter = 60_000
 /** A window that is full tries one more at least this often. */
 const tryAfter = 30_000
 
-/** A try that may close the gate waits this many times as long as it was closed for the last one, and no longer than `tryAfter`. */
+/** The wait before the next try, as a multiple of how long a refusal closed the gate; `tryAfter` at most. */
 const costFactor = 10
 
-/** A try that fails doubles the acceptances that it takes to try again, in windows full, up to this. */
+/** Each failed try doubles the acceptances needed before the next, counted in full windows, up to this many. */
 const mostPatience = 64
 
-/** A try has succeeded after twice as many acceptances as it took to make: a limit by rate takes its time to say no. */
+/** A try has succeeded after twice as many acceptances as were needed to make it: a rate limit is slow to refuse. */
 const confirm = 2
 
-/** Nothing is accepted any more: how long nothing is sent then, at first and at most. Each time it is twice as long. */
+/** The pause when nothing is accepted any more: the first and the longest. Each is twice as long as the one before. */
 const firstPause = 250
 const longestPause = 1000
 
-/** At most so long is waited between one request and the next, where even one at a time is too many. */
+/** The longest and shortest gap between requests, where even one at a time is too many. */
 const longestGap = 1000
 const shortestGap = 25
 
 export class Window {
   /** The most in flight. */
   private limit = unlimited
-  /** After a pause the window opens by degrees: to this many, and twice as many with each acceptance. */
+  /** After a pause the window opens gradually: to this many, doubled with each acceptance. */
   private ramp = unlimited
   /** The limit before it last began to shrink. */
   private limitBefore = unlimited
   private era = 0
   /** Nothing is sent before this moment, which the server named. */
   private closedUntil = 0
-  /** Nothing was accepted any more, so nothing is sent before this one. */
+  /** Nothing is sent before this moment, because nothing was accepted any more. */
   private pausedUntil = 0
   private lastRefused = 0
-  /** Refusals in a row of the only one that was admitted. */
+  /** Consecutive refusals of a request that was admitted alone. */
   private lonely = 0
 
-  /** How many of the requests that were on their way when it last began to shrink were accepted since. */
+  /** Of the requests in flight when it last began to shrink, how many have been accepted since. */
   private acceptedBefore = 0
   /** When a request last had an outcome. */
   private lastHeard = Number.NEGATIVE_INFINITY
 
   /** Acceptances at a full window since the limit last changed. */
   private accepts = 0
-  /** Windows full of acceptances that it takes to try one more. */
+  /** Acceptances needed to try one more, counted in full windows. */
   private patience = 1
-  /** Whether the last change was a try, of which it is not yet known whether it succeeds. */
+  /** Whether the last change was a try whose outcome is not known yet. */
   private trying = false
-  /** Whether nothing has been sent yet at the level that is tried. */
+  /** Whether no request has gone out yet at the limit being tried. */
   private untried = false
-  /** By how many it is raised: more after successes. */
+  /** How much a try raises the limit: more after each success. */
   private step = 1
   private changedAt = 0
   /** No try before this moment. */
   private tryAt = 0
-  /** For how long the last refusal closed the gate. */
+  /** How long the last refusal closed the gate. */
   private cost = 0
 
-  /** The least time between two requests. */
+  /** The minimum time between two requests. */
   private gap = 0
   private lastSent = Number.NEGATIVE_INFINITY
 
   private readonly doubt = new Doubt.Doubt()
 
   /**
-   * How long the next request has to wait, with so many in flight; `Infinity`: until one of them is over.
+   * How long the next request has to wait, with `inFlight` already out; `Infinity`: until one of them ends.
    *
-   * @param isCareful It, or one in flight, was refused twice, and once more may be the last time: so there is room to spare.
-   * @param hasWaited It comes back from a wait of its own behind the refusal that made everybody pause.
+   * @param isCareful It, or one in flight, was refused twice and may be on its last retry, so some room is kept free.
+   * @param hasWaited Its own refusal made everybody pause, and it has waited out its own backoff since.
    */
   wait(inFlight: number, now: number, isCareful = false, hasWaited = false): number {
     if (inFlight === 0 && now > this.lastRefused + forgetAfter) this.open()
@@ -102,17 +103,17 @@ export class Window {
     return inFlight < Math.max(1, most) ? 0 : unlimited
   }
 
-  /** Whether so many in flight are all that it admits. */
+  /** Whether it admits no more than this many in flight. */
   isFull(inFlight: number): boolean {
     return inFlight >= Math.min(this.limit, this.ramp)
   }
 
-  /** The next one to go tries whether one more is taken. A call that was never refused has the most tries left. */
+  /** Whether the next request tries one more. A call that was never refused has the most retries left. */
   isAboutToTry(inFlight: number): boolean {
     return this.untried && inFlight + 1 >= this.limit
   }
 
-  /** @param inFlight With this one. */
+  /** @param inFlight Including this one. */
   sent(inFlight: number, now: number): Shot {
     this.lastSent = now
     if (inFlight >= this.limit) this.untried = false
@@ -137,8 +138,8 @@ export class Window {
   }
 
   /**
-   * @param inFlight Without this one.
-   * @param until The moment that the server named, if it did.
+   * @param inFlight Not including this one.
+   * @param until The moment that the server named, if it named one.
    */
   refused(shot: Shot, inFlight: number, now: number, until?: number): void {
     this.lastRefused = now
@@ -150,7 +151,7 @@ export class Window {
     const isFirst = shot.era === this.era
     if (isFirst) this.beginEra(inFlight, now, until)
     if (until !== undefined && isFirst && this.limit === unlimited) {
-      // One refusal for one request says when, and not yet how many.
+      // A single refusal with a moment says when to come back, and not yet how many may.
       this.ramp = Math.max(1, Math.floor(shot.level / 2))
     } else this.shrink(shot, shot.era === this.era - 1 ? inFlight + this.acceptedBefore : inFlight, until !== undefined)
   }
@@ -193,7 +194,7 @@ export class Window {
     this.limitBefore = this.limit
     if (this.limit !== unlimited) {
       if (this.trying) this.patience = Math.min(mostPatience, this.patience * 2)
-      // Far less than before: the capacity is another one, and nothing is known of it yet.
+      // Far less than before: the capacity has changed, and nothing is known of the new one yet.
       else if (Math.max(1, left) < this.limit / 2) this.patience = 1
       else this.patience = Math.max(1, this.patience * 0.6)
     }
@@ -204,12 +205,12 @@ export class Window {
 
   private shrink(shot: Shot, inFlight: number, isTold: boolean): void {
     if (inFlight === 0) {
-      // Nothing was accepted, and so nothing is known of how many will be: less than before, and one to begin with.
+      // Nothing was accepted, so nothing says how many will be: fewer than before, starting with one.
       this.limit = Math.max(1, Math.floor(this.limitBefore / 2))
       this.ramp = 1
       return
     }
-    // Where the window was not full, what was in flight is no measure of what it may be.
+    // If the window was not full, the number in flight does not measure the capacity.
     const wasFull = this.limit === unlimited || shot.level >= this.limit
     this.limit = wasFull ? Math.min(this.limit, inFlight) : Math.max(this.limit - 1, Math.min(this.limit, inFlight))
     if (isTold) this.ramp = Math.max(1, Math.floor(this.limit / 2))
@@ -225,10 +226,10 @@ export class Window {
     this.changedAt = now
   }
 
-  /** It was the only one in flight, and no more were admitted. */
+  /** The refused request was the only one in flight, and no more were admitted. */
   private pause(shot: Shot, now: number): void {
     this.lonely += 1
-    // More than every other is refused, though they go one at a time: the limit is one by rate, and a slow one.
+    // More than half are refused, though they go one at a time: it is a rate limit, and a slow one.
     if (this.limit === 1 && shot.era === this.era && this.doubt.recent > 0.5) {
       this.gap = Math.min(longestGap, Math.max(shortestGap, this.gap * 2))
     }
