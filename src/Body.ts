@@ -1,7 +1,7 @@
 /**
  * The bytes of a response, a chunk at a time, by callback. An Effect stream costs a hundred microseconds to set up and
- * ten per read, and live traffic is one event per read; so the platform's own stream is read where the response shows
- * just that, and nobody else has begun to. Every other response is read as it shows itself.
+ * ten per read, and live traffic is one event per read; so the platform's underlying stream is read directly where the
+ * response shows exactly that and nobody else has begun to read it. Every other response is read as it shows itself.
  */
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -18,22 +18,22 @@ import * as Stream from "effect/Stream"
 import * as KeylessResponse from "./KeylessResponse.js"
 
 export interface Body {
-  /** Asks for the next chunk, once at a time. Nothing is read ahead of it, so whoever does not ask holds the socket back. */
+  /** Asks for the next chunk, one at a time. Nothing is read ahead, so not asking holds the socket back. */
   readonly next: (then: (read: Read) => void) => void
-  /** Whether it was read to its end, or broke: there is nothing left to give up then. */
+  /** Whether it was read to its end, or broke: then there is nothing left to give up. */
   readonly isOver: () => boolean
-  /** Gives the body up, and waits for nobody. What has not been read to its end closes its connection. */
+  /** Gives the body up, and waits for nobody. A body not read to its end closes its connection. */
   readonly release: Effect.Effect<void>
 }
 
 export type Read =
   | { readonly _tag: "Bytes"; readonly bytes: Uint8Array }
   | { readonly _tag: "End" }
-  /** The connection broke, in the system's word for it, as `ECONNRESET`. */
+  /** The connection broke. `code` is the system's word for it, such as `ECONNRESET`. */
   | { readonly _tag: "Broken"; readonly code: string }
   /**
-   * There was something, and it cannot be had: somebody else has read it, or it came in an encoding, named here, that
-   * cannot be undone. Asking the server again would come to the same.
+   * There was a body, and it cannot be read: somebody else has read it, or it came in an encoding, named here, that
+   * cannot be undone. Asking the server again would give the same.
    */
   | { readonly _tag: "Unreadable"; readonly encoding: string | undefined }
 
@@ -52,16 +52,16 @@ export const fromResponse = (response: Response): Effect.Effect<Body> =>
     const inner = under(response)
     const stream = Stream.suspend(() => response.stream)
     return Effect.map(
-      // What has been read whole is kept whole, and its stream is used up.
+      // A body that was read whole is kept whole, and its stream is used up.
       wasRead(inner)
         ? fromStream(Stream.empty, inOnePiece(response))
-        : // A body of undici's that was empty and is asked for in one piece ends the process.
+        : // Asking undici for an empty body in one piece ends the process.
           fromStream(stream, sourceOf(inner) === undefined ? inOnePiece(response) : undefined),
       (body) => undone(body, response.headers["content-encoding"])
     )
   })
 
-/** The response inside of the one by which the platform gives up a request, and of our own, which read nothing. */
+/** The response inside the platform's wrapper for aborting a request, and inside our own; neither reads anything. */
 const under = (response: Response): Response => {
   const inner = KeylessResponse.inside(response) ?? (isInterruptible(response) ? response.original : undefined)
   return inner === undefined ? response : under(inner)
@@ -72,7 +72,7 @@ const isInterruptible = (response: Response): response is Response & { readonly 
   Predicate.hasProperty(response, "original") &&
   Predicate.hasProperty(response.original, HttpClientResponse.TypeId)
 
-/** A response keeps what was read of it whole, for whoever asks again. */
+/** A response keeps what was read in one piece, for whoever asks again. */
 const inOnePiece = (response: Response): Effect.Effect<Uint8Array, HttpClientError.ResponseError> =>
   Effect.orElse(
     Effect.map(
@@ -95,7 +95,7 @@ interface Own {
   readonly encoding: () => string | undefined
 }
 
-/** The stream under a response of the platform's, if that is what the response shows, and it is untouched. */
+/** The stream under a response of the platform, if the response shows exactly that and it is untouched. */
 const ownBody = (response: Response): Own | undefined => {
   const source = sourceOf(response)
   if (source === undefined || wasRead(response) || !showsItsOwn(response)) return undefined
@@ -113,7 +113,7 @@ const fetched: object = Object.getPrototypeOf(
   HttpClientResponse.fromWeb(HttpClientRequest.get(""), new globalThis.Response())
 )
 
-/** What a response of the platform's is made of. Taken by its descriptor, which goes around the `get` of a Proxy. */
+/** What a response of the platform is made of. Read through its descriptor, which bypasses the `get` of a Proxy. */
 const sourceOf = (response: Response): unknown => {
   const prototype: unknown = Object.getPrototypeOf(response)
   const source: unknown = Object.getOwnPropertyDescriptor(response, "source")?.value
@@ -123,7 +123,7 @@ const sourceOf = (response: Response): unknown => {
   return isOfNode && !(source instanceof globalThis.Response) ? source : undefined
 }
 
-/** Where the platform's responses keep what was read of them in one piece. */
+/** The fields in which the platform's responses keep what was read in one piece. */
 const kept = ["textBody", "textEffect", "arrayBufferBody", "formDataBody"] as const
 
 const wasRead = (response: Response): boolean =>
@@ -132,8 +132,8 @@ const wasRead = (response: Response): boolean =>
 const marker: Response["stream"] = Stream.empty
 
 /**
- * Whether its `stream` is what its class makes of its source. A Proxy looks the same in every way but this: what is
- * put there for a moment does not come out as it went in.
+ * Whether its `stream` is what its class makes of its source. A Proxy differs in this alone: what is put there for a
+ * moment does not come out as it went in.
  */
 const showsItsOwn = (response: Response): boolean => {
   if (Object.hasOwn(response, "stream")) return false
@@ -167,15 +167,15 @@ export const fromReadableStream = (stream: ReadableStream<Uint8Array>): Body => 
       )
     },
     isOver: () => over,
-    // Not waited for: a body may take for ever to be given up.
+    // Not awaited: giving up a body may take for ever.
     release: Effect.sync(() => void reader.cancel().catch(alreadyBroken))
   }
 }
 
-/** A stream that broke refuses to be cancelled; there is nothing left to give up then. */
+/** A broken stream refuses to be cancelled; there is nothing left to give up. */
 const alreadyBroken = () => undefined
 
-/** A `Fetch` of the program's own may hold anything in its stream. */
+/** The stream of a program's own `Fetch` may hold anything. */
 const readOf = (value: unknown): Read => {
   if (value instanceof Uint8Array) return bytesRead(value)
   if (typeof value === "string") return bytesRead(new TextEncoder().encode(value))
@@ -204,7 +204,7 @@ export const fromReadable = (readable: Readable): Body => {
   let last: Read | undefined
   let looking = false
 
-  /** A loop, because whoever is answered asks again at once: the stack must not grow with what has come. */
+  /** A loop, because the reader asks again as soon as it is answered: the stack must not grow with the data. */
   const look = (): void => {
     if (looking) return
     looking = true
@@ -223,7 +223,7 @@ export const fromReadable = (readable: Readable): Body => {
     look()
   }
 
-  // It may have broken before anyone listened, and says so once.
+  // It may have broken before anyone listened, and it reports that only once.
   if (Predicate.hasProperty(readable, "destroyed") && readable.destroyed === true) {
     last = broken((Predicate.hasProperty(readable, "errored") ? codeOf(readable.errored) : undefined) ?? "ECONNRESET")
   }
@@ -247,7 +247,7 @@ export const fromReadable = (readable: Readable): Body => {
 
 type Bytes = Stream.Stream<Uint8Array, HttpClientError.ResponseError>
 
-/** Any response's stream: a fiber pulls a chunk whenever one is asked for. What has none may have it in one piece. */
+/** Any response's stream: a fiber pulls a chunk when asked. If that gives nothing, it may still come in one piece. */
 export const fromStream = (
   stream: Bytes,
   inOnePiece: Effect.Effect<Uint8Array, HttpClientError.ResponseError> = Effect.succeed(new Uint8Array(0))
@@ -257,7 +257,7 @@ export const fromStream = (
     return Effect.map(Effect.forkDaemon(Effect.interruptible(pulled.whole)), (fiber) => ({
       next: pulled.next,
       isOver: pulled.isOver,
-      // Not waited for, as above: what a stream does at its end may never end.
+      // Not awaited, as above: a stream's finalizer may never end.
       release: Effect.sync(() => fiber.unsafeInterruptAsFork(FiberId.none))
     }))
   })
@@ -285,7 +285,7 @@ class Pulled {
   readonly whole: Effect.Effect<void> = Effect.suspend(() =>
     Effect.catchAllCause(
       Effect.scoped(Effect.flatMap(Stream.toPull(this.stream), (pull) => this.serve(pull, false))),
-      // What its own end fails with is of no use to anyone: what can be had, has been had.
+      // A failure of its finalizer is of no use to anyone: all that can be read has been read.
       () => this.answer(unreadable)
     )
   )
@@ -330,7 +330,7 @@ class Pulled {
   }
 }
 
-/** A body that never was (a 204) has merely ended. A stream that dies is one that has been taken: `fetch` lets only one read. */
+/** A body that never was (a 204) has merely ended. A stream that dies was taken: `fetch` allows only one reader. */
 const endOf = (cause: Cause.Cause<Option.Option<HttpClientError.ResponseError>>): Read =>
   Either.match(Cause.failureOrCause(cause), {
     onRight: () => unreadable,
@@ -340,7 +340,7 @@ const endOf = (cause: Cause.Cause<Option.Option<HttpClientError.ResponseError>>)
         : broken(codeOf(error.value.cause) ?? error.value.reason)
   })
 
-/** Whether the connection broke, and was not given up by whoever read before. */
+/** Whether the connection broke, rather than being given up by an earlier reader. */
 const brokeOff = (cause: Cause.Cause<HttpClientError.ResponseError>): Read | undefined => {
   const code = Option.getOrUndefined(Option.map(Cause.failureOption(cause), (error) => codeOf(error.cause)))
   return code === undefined || code.includes("ABORT") ? undefined : broken(code)
@@ -366,21 +366,21 @@ const concat = (all: ReadonlyArray<Uint8Array>): Uint8Array => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * `fetch` undoes an encoding and leaves its header in place; Node's clients undo none. So the first bytes tell: an
- * answer of a model is text, and what came encoded is not.
+ * `fetch` undoes an encoding and leaves its header in place; Node's clients undo none. So the first bytes decide: a
+ * model's answer is text, and encoded bytes are not.
  */
 const undone = (body: Body, header: string | undefined): Body => {
   const encoding = header?.trim().toLowerCase() ?? ""
   return encoding === "" || encoding === "identity" ? body : new Encoded(body, encoding)
 }
 
-/** So many bytes tell text from what is none. */
+/** This many bytes tell whether it is text. */
 const telling = 8
 
 class Encoded implements Body {
   private held: Array<Uint8Array> = []
   private size = 0
-  /** What is read once the first bytes have told. */
+  /** The body to read from, once the first bytes have decided. */
   private told: Body | undefined
 
   constructor(
@@ -411,7 +411,7 @@ class Encoded implements Body {
   )
 }
 
-/** The body with this before it; and with this as its end, if that has come already. */
+/** The body with `first` before it, and with `last` as its end, if that has already come. */
 const behind = (first: Uint8Array, body: Body, last: Read | undefined): Body => {
   let begun = first.length === 0
   return {
@@ -424,7 +424,7 @@ const behind = (first: Uint8Array, body: Body, last: Read | undefined): Body => 
   }
 }
 
-/** No control character, and a sequence of UTF-8 at most cut off at its end. */
+/** No control character but tab and line ends, and valid UTF-8, except for a sequence cut off at the end. */
 const isText = (bytes: Uint8Array): boolean => {
   const head = bytes.subarray(0, 64)
   if (head.some((byte) => byte < 32 && byte !== 9 && byte !== 10 && byte !== 13)) return false
@@ -436,7 +436,7 @@ const isText = (bytes: Uint8Array): boolean => {
   }
 }
 
-/** The platform's names of what it may be able to undo. Brotli is young there: Node has it since 24.7. */
+/** The platform's names for encodings that it may be able to undo. Brotli is recent there: Node has it since 24.7. */
 const formats: { readonly [encoding: string]: string } = {
   gzip: "gzip",
   "x-gzip": "gzip",
@@ -475,7 +475,7 @@ const decompressed = (body: Body, encoding: string): Body => {
     next: (then) =>
       plain.next((read) => {
         if (read._tag === "Bytes") begun = true
-        // What cannot be undone from its beginning is not what it says that it is.
+        // If not even the beginning can be undone, the body is not in the encoding that it names.
         then(read._tag === "Broken" ? (broke ?? (begun ? read : failed)) : read)
       }),
     isOver: body.isOver,
@@ -489,14 +489,14 @@ const decompression = (encoding: string): ReadableWritablePair<Uint8Array, Uint8
   try {
     return Reflect.construct(globalThis.DecompressionStream, [format])
   } catch {
-    // It does not know this one.
+    // The platform does not know this encoding.
     return undefined
   }
 }
 
 /**
- * The system's word in an error, however deep: `fetch` says "fetch failed", and why in the cause. Some errors are their own
- * cause, so it is looked for so deep and no deeper.
+ * The system's word in an error, though nested: `fetch` says "fetch failed", and its cause says why. Some errors are
+ * their own cause, so the depth is limited.
  */
 export const codeOf = (error: unknown): string | undefined => {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 16; cause = cause.cause, depth++) {

@@ -37,11 +37,11 @@ export type Exchange = (
   request: HttpClientRequest.HttpClientRequest,
   /** Takes the key out of a text. */
   scrub: (text: string) => string,
-  /** What the answer holds on to is given up with it. */
+  /** The resources of the answer are given up with it. */
   scope: Scope.Scope
 ) => Effect.Effect<Answered, ProviderError.ProviderError>
 
-/** The headers have come; the body is yet to be read. */
+/** The headers have come; the body has not been read yet. */
 export interface Answered extends Omit<ResponseBody.Source, "waits"> {
   readonly response: HttpClientResponse.HttpClientResponse
 }
@@ -50,14 +50,14 @@ export interface Answered extends Omit<ResponseBody.Source, "waits"> {
 type Sent = Fiber.RuntimeFiber<Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>>
 
 /**
- * The request is made by a fiber of its own, so that it can be given up when the headers are late.
+ * The request runs in a fiber of its own, so that it can be given up when the headers are late.
  *
  * The client's own span is off: it would carry every header of the answer, in which a server may echo the key, and it
  * does not know that `api-key` is a secret.
  */
 export const make = ({ client, provider, waits }: Options): Exchange => {
   const quiet = HttpClient.withScope(HttpClient.withTracerDisabledWhen(client, () => true))
-  // Of no length at all, it would keep the watch awake all the time.
+  // At least 1 ms: a zero would keep the watch awake all the time.
   const shortest = Math.max(1, Math.min(waits.headers, waits.idle, waits.stall))
   const all = new WeakMap<Clock.Clock, Watch.Watches>()
 
@@ -129,7 +129,7 @@ export const make = ({ client, provider, waits }: Options): Exchange => {
 
 type Failure = ProviderError.ProviderError
 
-/** A client that fails because of the status has an answer all the same: what it means, is decided here. */
+/** A client that fails because of the status still has an answer; what it means is decided here. */
 const given = <E extends HttpClientError.HttpClientError>(
   exit: Exit.Exit<HttpClientResponse.HttpClientResponse, E>
 ): Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError> => {
@@ -138,7 +138,7 @@ const given = <E extends HttpClientError.HttpClientError>(
   return error?._tag === "ResponseError" && error.reason === "StatusCode" ? Exit.succeed(error.response) : exit
 }
 
-/** A client of the program's own may give anything. */
+/** A program's own client may return anything. */
 const isResponse = (response: HttpClientResponse.HttpClientResponse): boolean => {
   try {
     return typeof response.status === "number"
@@ -147,7 +147,7 @@ const isResponse = (response: HttpClientResponse.HttpClientResponse): boolean =>
   }
 }
 
-/** The system's word for what broke is the platform's, which may quote anything. */
+/** The word for what broke comes from the platform, which may quote anything. */
 const scrubbed = ({ isOver, next, release }: Body.Body, scrub: (text: string) => string): Body.Body => ({
   isOver,
   release,
@@ -159,18 +159,18 @@ const word = (code: string, scrub: (text: string) => string): string => Redactio
 /** Servers end the body a moment after `[DONE]`. Some never do. In milliseconds. */
 const lingersFor = 1000
 
-/** So many bytes are read behind a whole answer at most. What ends a body is a line or two. */
+/** The most bytes read after a complete answer. The end of a body takes a line or two. */
 const lingersOver = 4096
 
-/** Nobody is waited for; but what can be given up at once has been, when a call that broke it off goes on. */
+/** Waits for nobody, yet what can be given up at once has been given up when a call that broke it off goes on. */
 const aMoment = Effect.repeatN(Effect.yieldNow(), 3)
 
-/** What there is of an exchange so far. All of it is given up together. */
+/** The parts of an exchange that exist so far. All are given up together. */
 class Held {
   body: Body.Body | undefined
-  /** The answer is whole, and the end of its body is waited for. */
+  /** The answer is complete, and only the end of its body is still awaited. */
   private lingers = false
-  /** Given up by the call, and held by nothing but its lingering. */
+  /** The call has given it up; only its lingering keeps it. */
   private isGivenUp = false
 
   constructor(
@@ -180,7 +180,7 @@ class Held {
     private readonly watches: Watch.Watches
   ) {}
 
-  /** Nothing that comes now is of use. But a body that ends leaves its connection to the next request. */
+  /** Nothing that comes now is of use, but a body read to its end leaves its connection to the next request. */
   readonly whole = (): void => {
     this.lingers = true
     this.breakOffAt(this.watch.now() + lingersFor)
@@ -188,7 +188,7 @@ class Held {
     if (this.lingers) this.watches.wake()
   }
 
-  /** What has not ended is broken off. Nobody waits for it: a client may take for ever. */
+  /** Breaks off what has not ended. Nobody waits for that: a client may take for ever. */
   giveUp(): Effect.Effect<void> {
     this.isGivenUp = true
     if (this.lingers) return Effect.void
@@ -201,7 +201,7 @@ class Held {
       if (read._tag !== "Bytes") this.endLingering()
       else if (left > read.bytes.length) this.readAway(left - read.bytes.length)
       else {
-        // That is no end, but something else.
+        // Too long for the end of a body: it is something else.
         this.breakOffAt(this.watch.now())
         this.watches.wake()
       }
@@ -247,7 +247,7 @@ const tooLate = (provider: string): ProviderError.ProviderError =>
     clock: "headers"
   })
 
-/** What the client gave is no response. Another try would get no other. */
+/** The client returned something that is not a response. Another try would return the same. */
 const none = (provider: string): ProviderError.ProviderError =>
   new ProviderError.InvalidResponse({ ...ProviderError.nothingSent(provider), reason: "NotTheProtocol" })
 
@@ -266,7 +266,7 @@ export const broken = (
   if (error._tag === "RequestError" && error.reason !== "Transport") {
     return new ProviderError.InvalidRequest({ ...facts, reason: "BadRequest" })
   }
-  // A client that reads the answer itself, and takes it for something else.
+  // The client reads the answer itself, and cannot parse it.
   if (error._tag === "ResponseError" && error.cause instanceof SyntaxError) {
     return new ProviderError.InvalidResponse({ ...facts, status: error.response.status, reason: "NotTheProtocol" })
   }

@@ -1,6 +1,6 @@
 /**
- * A response for a program that does not have the key. It is of the request as it was before the key was put in, and so
- * are its errors. Its body is handed on as it comes, read by nobody but the program.
+ * A response for a program that does not have the key. It and its errors show the request as it was before the key was
+ * put in. Its body is handed on as it comes: only the program reads it.
  */
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClientError from "@effect/platform/HttpClientError"
@@ -23,28 +23,28 @@ export interface Sight {
 
 export const make = (response: Response, sight: Sight): Response => new KeylessResponse(response, response, sight)
 
-/** The one whose body it hands on, if it is one of these. */
+/** The response whose body this one hands on, if this is a keyless one. */
 export const inside = (response: Response): Response | undefined => bodies.get(response)
 
-/** Out of sight of whatever prints an object, as the fields below. */
+/** Hidden from whatever prints an object, like the fields below. */
 const bodies = new WeakMap<Response, Response>()
 
 /**
- * The same response with this as its body: the beginning of what it was, or all of it. Length and encoding are told of
- * what there is.
+ * The same response with this body: the beginning of the original, or all of it. Length and encoding are those of this
+ * body.
  */
 export const withBody = (response: Response, body: Uint8Array<ArrayBuffer>, sight: Sight): Response => {
   const kept = keyless(body, sight.redact)
   const type = response.headers["content-type"]
   const source = new globalThis.Response(kept.length === 0 ? null : kept, {
-    // `formData` is read by it. A client of the program's own may have put anything there.
+    // `formData` needs it. A client of the program's own may have put anything there.
     headers: type !== undefined && /^[\x20-\x7e]*$/.test(type) ? { "content-type": type } : {}
   })
   const isRewritten = !hasNone(response, sight)
   return new KeylessResponse(response, HttpClientResponse.fromWeb(sight.request, source), sight, isRewritten)
 }
 
-/** What is said of the body is said of another answer's, so it is as true as it was. */
+/** Here the headers describe the body of another answer, so they stay true. */
 const hasNone = ({ status }: Response, { request }: Sight): boolean =>
   request.method === "HEAD" || status === 204 || status === 205 || status === 304
 
@@ -52,11 +52,11 @@ class KeylessResponse extends Inspectable.Class implements Response {
   readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
   readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
   readonly request: HttpClientRequest.HttpClientRequest
-  /** Out of sight of whatever prints an object: each of these knows the request that was sent. */
+  /** Hidden from whatever prints an object: each of these knows the request that was sent. */
   readonly #head: Response
   readonly #body: Response
   readonly #redact: Sight["redact"]
-  /** Whether the body is not in the length and the encoding in which it came. */
+  /** Whether the body's length and encoding differ from those in which it came. */
   readonly #isRewritten: boolean
   #headers: Headers.Headers | undefined
 
@@ -131,13 +131,13 @@ class KeylessResponse extends Inspectable.Class implements Response {
   #keyless(headers: Headers.Headers): Headers.Headers {
     const own = this.#isRewritten ? Headers.remove(headers, ["content-length", "content-encoding"]) : headers
     const all = Object.values(own).join("\n")
-    // One look for all of them: it is the last that nearly every response needs.
+    // One look at all of them: for nearly every response it is the only one needed.
     if (this.#redact(all) === all) return own
     return Headers.fromInput(Object.entries(own).map(([name, value]) => [name, this.#redact(value)] as const))
   }
 }
 
-/** A key is plain ASCII, so it is found in whatever stands around it: a character is a byte here. */
+/** A key is plain ASCII, so it is found whatever surrounds it: one character stands for one byte here. */
 const keyless = (body: Uint8Array<ArrayBuffer>, redact: Sight["redact"]): Uint8Array<ArrayBuffer> => {
   const before = characters(body)
   const after = redact(before)
@@ -146,26 +146,26 @@ const keyless = (body: Uint8Array<ArrayBuffer>, redact: Sight["redact"]): Uint8A
 
 const characters = (body: Uint8Array): string => {
   const pieces: Array<string> = []
-  // So many arguments are taken everywhere.
+  // Every engine takes this many arguments.
   for (let at = 0; at < body.length; at += 8192) pieces.push(String.fromCharCode(...body.subarray(at, at + 8192)))
   return pieces.join("")
 }
 
-/** The one character beyond a byte is the mask's. */
+/** The only character larger than a byte comes from the mask. */
 const bytes = (text: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(text.replaceAll("…", "..."), (character) => character.charCodeAt(0))
 
-/** How deep a cause is followed. `fetch` has two levels; some errors are their own cause. */
+/** How deep causes are followed. `fetch` has two levels; some errors are their own cause. */
 const deepest = 8
 
-/** What an error says, without what it holds: that may be the request, key and all. */
+/** What an error says, without what it holds, which may be the request, key included. */
 export const keylessCause = (cause: unknown, redact: Sight["redact"], depth = 0): unknown => {
   if (!(cause instanceof Error)) return typeof cause === "string" ? redact(cause) : undefined
   const { message, name, stack } = cause
   const within = depth < deepest ? keylessCause(cause.cause, redact, depth + 1) : undefined
   const Kind = cause instanceof SyntaxError ? SyntaxError : Error
   const told = new Kind(redact(message), within === undefined ? undefined : { cause: within })
-  // What a program tells errors apart by.
+  // Programs tell errors apart by it.
   if ("code" in cause && typeof cause.code === "string") Object.assign(told, { code: redact(cause.code) })
   return Object.defineProperties(told, {
     name: { value: redact(name), configurable: true, writable: true },

@@ -1,8 +1,8 @@
 /**
  * Where a value does not fit its schema, as one short line for a reader: a path, what was expected, what came.
  *
- * Effect's own formatters print the type, with the names of the program's classes and brands in it. But the answer is a
- * model's, and who reads the line has not written the schema.
+ * Effect's own formatters print the type, with the names of the program's classes and brands in it. But the answer
+ * comes from a model, and whoever reads the line did not write the schema.
  */
 import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
@@ -33,13 +33,13 @@ interface Wrong extends Asked {
   readonly message?: string | undefined
 }
 
-/** A place's value as the model wrote it, and all that is asked of it. Further inside both are known only in part. */
+/** The value at a place as the model wrote it, and its whole schema. Deeper inside both are known only in part. */
 interface Asked {
   readonly ast: AST.AST
   readonly actual: unknown
 }
 
-/** An issue that is yet to be looked into. */
+/** An issue still to be looked into. */
 interface Open {
   readonly issue: ParseResult.ParseIssue
   readonly path: Path
@@ -47,8 +47,8 @@ interface Open {
 }
 
 /**
- * The deepest place. Only a union has several: the member that the value came furthest with was meant, and if none took
- * it in, it is the union that does not fit. A loop, because the issues are nested as deep as the value is.
+ * The deepest place. Only a union has several: the member that the value got furthest with was meant; if none took it
+ * in, the union itself does not fit. A loop, because the issues are nested as deep as the value is.
  */
 const find = (root: ParseResult.ParseIssue): Place => {
   const open: Array<Open> = [{ issue: root, path: [] }]
@@ -95,7 +95,7 @@ const lookInto = ({ asked, issue, path }: Open): Looked => {
             actual: (asked ?? issue).actual,
             message: messageOf(issue) ?? messageOf(issue.issue)
           })
-        : // It is the encoded side that is asked of the model.
+        : // The model is asked for the encoded side.
           further({ issue: issue.issue, path, asked: issue.kind === "Encoded" ? undefined : (asked ?? issue) })
     case "Type":
       return found({ ...both(asked ?? issue), message: messageOf(issue) })
@@ -108,7 +108,7 @@ const lookInto = ({ asked, issue, path }: Open): Looked => {
   }
 }
 
-/** A filter may name a place further inside; what it has in hand is the whole all the same. */
+/** A filter may name a place further inside; its actual value is still the whole. */
 const isOfFilter = (issue: ParseResult.Pointer): issue is ParseResult.Pointer & { readonly issue: ParseResult.Type } =>
   issue.issue._tag === "Type" && issue.issue.actual === issue.actual
 
@@ -143,14 +143,14 @@ const wanted = (ast: AST.AST): string => {
 
 const scalars: ReadonlySet<string> = new Set(["string", "number", "integer", "boolean"])
 
-/** What JSON calls it; of a union, what it calls each member. */
+/** What JSON calls it; for a union, what JSON calls each member. */
 const kind = (ast: AST.AST): string => {
   const kinds = [...new Set(kindsOf(ast, 0))]
   const named = kinds.length > 6 ? [...kinds.slice(0, 3), `one of ${kinds.length - 3} others`] : kinds
   return named.length < 2 ? (named[0] ?? "nothing") : `${named.slice(0, -1).join(", ")} or ${named.at(-1)}`
 }
 
-/** A schema may contain itself, so it is looked into only so deep. */
+/** A schema may contain itself, so the depth is limited. */
 const kindsOf = (ast: AST.AST, depth: number): ReadonlyArray<string> => {
   if (depth > 8) return ["value"]
   switch (ast._tag) {
@@ -239,7 +239,7 @@ const range = (least: unknown, most: unknown, unit?: string): string => {
 // What came, and where
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Nothing of an object or an array: it may be of any size, and the line is about one value. */
+/** Nothing from inside an object or array: it may be of any size, and the line is about one value. */
 const shown = (value: unknown): string => {
   if (typeof value === "string") return JSON.stringify(short(value, 40))
   if (Array.isArray(value)) return "array"
@@ -258,7 +258,7 @@ const step = (key: PropertyKey): string => {
   return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`
 }
 
-/** One line of at most so many UTF-16 units, without what a terminal obeys, and without half a character. */
+/** One line of at most `most` UTF-16 units, without terminal controls, and without half a character. */
 const short = (text: string, most: number): string => {
   const cleaned = text.slice(0, 4 * most).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, " ")
   if (cleaned.length <= most) return cleaned

@@ -19,20 +19,20 @@ import type * as ProviderError from "./ProviderError.js"
 
 export interface Opened {
   readonly first: Taken
-  /** What has come since then, or since the last take; waits for it if it must. */
+  /** What has come since then, or since the last take. Waits if there is nothing yet. */
   readonly take: Effect.Effect<Taken, ProviderError.ProviderError>
-  /** Hands each later event over when it comes, and ends with the last. No fiber is woken before that. */
+  /** Hands each later event over when it comes, and ends with the last. No fiber is woken before the last. */
   readonly each: (onEvent: (event: Chat.Event) => void) => Effect.Effect<void, ProviderError.ProviderError>
-  /** Calls back when there is something to take, be it a failure. */
+  /** Calls back when there is something to take, even a failure. */
   readonly wait: (then: () => void) => void
-  /** What there is to take now; `undefined` if it is a failure, which `take` fails with then. */
+  /** What there is to take now; `undefined` if that is a failure, with which `take` then fails. */
   readonly taken: () => Taken | undefined
 }
 
 /** Events, and whether they are the last. Never empty unless they are. */
 export type Taken = readonly [events: Chunk.Chunk<Chat.Event>, done: boolean]
 
-/** Opens an answer. What it holds on to is given up with the scope. */
+/** Opens an answer. Its resources are given up with the scope. */
 export type Open<R = never> = (scope: Scope.Scope) => Effect.Effect<Opened, ProviderError.ProviderError, R>
 
 /** An answer that came at once. */
@@ -51,7 +51,7 @@ type Events<R> = Channel.Channel<
   R
 >
 
-/** As `Stream.unwrapScoped`, which costs more than the whole request. */
+/** Like `Stream.unwrapScoped`, which costs more than the whole request. */
 export const toChannel = <R>(open: Open<R>): Events<R> =>
   Channel.flatMap(Scope.make(), (scope) =>
     Channel.ensuringWith(Channel.flatMap(open(scope), written), (exit) => Scope.close(scope, exit))
@@ -89,21 +89,21 @@ export const listen = <R>(
 export type Run<R> = <A>(effect: Effect.Effect<A, never, R>) => Promise<A>
 
 /**
- * Outside of Effect: it throws the `ProviderError` itself. Whoever leaves the loop gives the answer up, and so does
- * whoever ends the runtime or aborts what it runs: at once, though an event is being waited for.
+ * For use outside of Effect: it throws the `ProviderError` itself. Leaving the loop gives the answer up, and so does
+ * ending the runtime or aborting what it runs: at once, even while waiting for an event.
  */
 export const iterate = <R>(run: Run<R>, open: Open<R>): AsyncGenerator<Chat.Event, void, undefined> =>
   new Iteration(run, open)
 
 /**
- * The scope of the layer that a provider was built by. A fiber goes on when its runtime is disposed of; a loop outside of
+ * The scope of the layer that built a provider. A fiber goes on when its runtime is disposed of; a loop outside of
  * Effect has no fiber of its own that anyone could interrupt, so it ends with the layer.
  */
 class Home extends Context.Tag("knowngood/Opened/Home")<Home, Scope.Scope>() {}
 
 /**
- * The layer of a provider, which ends its loops with it. Not by `Layer.merge`: building both at once, Effect 3.22 may never
- * come to an end when it is interrupted in between.
+ * The layer of a provider. When it closes, its loops end. Not by `Layer.merge`, which builds both at once: interrupted
+ * in between, it may hang for ever in Effect 3.22.
  */
 export const layer = <I, S, E, R>(
   tag: Context.Tag<I, S>,
@@ -125,7 +125,7 @@ interface Asked {
 
 const finished: Result = { done: true, value: undefined }
 
-/** The prototype of the platform's own iterators, which brings what is asked of all of them, `await using` included. */
+/** The prototype of the platform's own iterators, which has what all of them need, `await using` included. */
 const asyncIterator: object = Object.getPrototypeOf(
   Object.getPrototypeOf(Object.getPrototypeOf((async function* () {})()))
 )
@@ -137,18 +137,18 @@ const asyncIterator: object = Object.getPrototypeOf(
  */
 class Iteration<R> implements AsyncGenerator<Chat.Event, void, undefined> {
   private state: "fresh" | "open" | "over" = "fresh"
-  /** Came, and not handed out: from `at` on. */
+  /** Events that have come; those from `at` on are not handed out yet. */
   private events: ReadonlyArray<Chat.Event> = []
   private at = 0
   /** They are the last. */
   private areLast = false
-  /** Whoever waits for an event, in order. */
+  /** Those who wait for an event, in order. */
   private readonly asked: Array<Asked> = []
   private opened: Opened | undefined
   private waiting = false
-  /** What it failed with, and nobody was told. */
+  /** A failure that nobody has been told of. */
   private failure: { readonly error: unknown } | undefined
-  /** Tells the fiber what to do next; there is one while it sleeps. */
+  /** Tells the fiber what to do next; set only while the fiber sleeps. */
   private order: ((order: Order) => void) | undefined
   private fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
   private hasLeft = false
@@ -193,7 +193,7 @@ class Iteration<R> implements AsyncGenerator<Chat.Event, void, undefined> {
     this.closed = this.runWhole().then(
       (ended) => this.end(Either.isLeft(ended) ? { error: ended.left } : undefined),
       (error) => {
-        // Left on purpose, it was interrupted on purpose.
+        // If the loop was left on purpose, the interruption was on purpose.
         const isMeant = this.hasLeft && Runtime.isFiberFailure(error) && isInterruption(error)
         this.end(isMeant ? undefined : { error })
         if (this.hasLeft && !isMeant) throw error
@@ -276,7 +276,7 @@ class Iteration<R> implements AsyncGenerator<Chat.Event, void, undefined> {
         else asked.reject(this.failure.error)
         this.failure = undefined
       } else if (this.areLast) {
-        // The loop goes on when everything has been given up.
+        // The loop's caller goes on once everything has been given up.
         this.order?.("leave")
         return
       } else {
@@ -294,7 +294,7 @@ class Iteration<R> implements AsyncGenerator<Chat.Event, void, undefined> {
       this.waiting = false
       if (this.hasLeft) return
       const taken = opened.taken()
-      // A failure is the fiber's to fail with.
+      // If it is a failure, the fiber itself must fail with it.
       if (taken === undefined) return this.order?.("take")
       this.take(taken)
       this.serve()
@@ -321,5 +321,5 @@ class Iteration<R> implements AsyncGenerator<Chat.Event, void, undefined> {
 const isInterruption = (error: Runtime.FiberFailure): boolean =>
   Cause.isInterruptedOnly(error[Runtime.FiberFailureCauseId])
 
-/** It is told to whoever leaves. */
+/** The failure is reported to whoever leaves the loop. */
 const noted = () => undefined

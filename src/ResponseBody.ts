@@ -1,6 +1,6 @@
 /**
- * How the body of a response is read: as events while they arrive, whole, or only its beginning. Each with a bound on
- * bytes and on time.
+ * How the body of a response is read: as events while they arrive, whole, or only its beginning. Each way has a bound
+ * on bytes and on time.
  */
 import * as Chunk from "effect/Chunk"
 import type * as Duration from "effect/Duration"
@@ -18,16 +18,16 @@ import type { Watch } from "./Watch.js"
 export interface Waits {
   /** Without a byte. Keep-alive comments are bytes. */
   readonly idle: number
-  /** Without output of the model. Keep-alive comments are none. */
+  /** Without output from the model. Keep-alive comments are not output. */
   readonly stall: number
 }
 
-/** A body, and what it is read by. */
+/** A body, and what it is read with. */
 export interface Source {
   readonly body: Body.Body
   readonly watch: Watch
   readonly waits: Waits
-  /** The answer is whole, and nothing more is read here. */
+  /** Called when the answer is complete, and nothing more is read here. */
   readonly whole: () => void
   /** Called once, when nothing more of the answer will be read: it is whole, failed or broke, or its time was up. */
   readonly over: () => void
@@ -42,8 +42,8 @@ export interface Events {
 }
 
 /**
- * The most bytes that are read while nobody waits for them. Most answers end within that, so that it is known that they
- * are whole though their consumer is still busy. Behind it a slow consumer holds the socket back.
+ * The most bytes that are read while nobody waits for them. Most answers end within that, so they are known to be
+ * complete while their consumer is still busy. Beyond it a slow consumer holds the socket back.
  */
 const readAhead = 64 * 1024
 
@@ -58,16 +58,16 @@ class Reading implements Events {
   private ready: Array<Chat.Event> = []
   /** Bytes that came since the last take. */
   private ahead = 0
-  /** Why it ended, if not well. It is told behind what is ready. */
+  /** Why it ended, if it failed. Reported after the events that are ready. */
   private ended: { readonly fault: Fault.Fault } | { readonly defect: unknown } | undefined
   private isToldOver = false
-  /** Told when there is something; nothing while nobody waits. */
+  /** Called when there is something to take; `undefined` while nobody waits. */
   private arrived: (() => void) | undefined
   /** Whether a chunk has been asked for and has not come. */
   private reading = false
   private lastByte = 0
   private lastOutput = 0
-  /** The beginning of what came before the first event, for the error of an answer that is none. */
+  /** The beginning of what came before the first event, for the error if there is no answer in it. */
   private head = ""
 
   constructor(
@@ -128,7 +128,7 @@ class Reading implements Events {
     const { watch } = this.source
     this.lastByte = this.lastOutput = watch.now()
     this.arrived = arrived
-    // An answer that is over is watched for its end alone.
+    // An answer that is over no longer needs these clocks.
     if (!this.isOver()) watch.over(this.due, this.expire)
     if (this.ready.length > 0 || this.isOver()) this.tell()
     this.readOn()
@@ -171,7 +171,7 @@ class Reading implements Events {
     for (const event of events) this.ready.push(event)
   }
 
-  /** The body ended or broke: a whole answer is still one, and what is none says why. */
+  /** The body ended or broke: a complete answer still counts, and an incomplete one says why. */
   private end(why: Fault.Fault): void {
     const { reader } = this
     this.add(reader.end())
@@ -184,7 +184,7 @@ class Reading implements Events {
     return this.ended !== undefined || this.reader.state() !== "more"
   }
 
-  /** Nothing more will be read. Whoever is told of it is told before the consumer is. */
+  /** Nothing more will be read. `over` is called before the consumer learns of it. */
   private settle(): void {
     if (this.isToldOver || !this.isOver()) return
     this.isToldOver = true
@@ -212,7 +212,7 @@ class Reading implements Events {
     this.tell()
   }
 
-  /** Outside of any fiber, so a mistake is caught here and is a defect where the events are wanted. */
+  /** Outside of any fiber: what is thrown is caught here and becomes a defect of whoever takes the events. */
   private attempt(run: () => void): void {
     try {
       run()
@@ -222,7 +222,7 @@ class Reading implements Events {
   }
 }
 
-/** What it means for an answer that is not whole. */
+/** What this means for an answer that is not complete. */
 const whyEnded = (read: Exclude<Body.Read, { readonly _tag: "Bytes" }>): Fault.Fault => {
   switch (read._tag) {
     case "End":
@@ -236,15 +236,15 @@ const whyEnded = (read: Exclude<Body.Read, { readonly _tag: "Bytes" }>): Fault.F
   }
 }
 
-/** A body that ended without one event is none; one of nothing but keep-alive comments was cut off while it waited. */
+/** A body that ended without one event is no answer; one with only keep-alive comments was cut off while waiting. */
 const nothing = (fault: Fault.Fault, head: string): Fault.Fault =>
   fault._tag !== "Cut" || fault.code !== undefined || head.trimStart().startsWith(":")
     ? fault
     : Fault.malformed(head.trim() === "" ? "Empty" : "NotTheProtocol", head)
 
 /**
- * The whole body as text. It fails as soon as it is larger than `maxBytes`, or a clock runs out: white space is what
- * servers keep a connection alive with (DeepSeek sends empty lines), so it is bytes, but no output.
+ * The whole body as text. It fails as soon as it is larger than `maxBytes`, or a clock runs out: servers keep a
+ * connection alive with white space (DeepSeek sends empty lines), so that counts as bytes, not as output.
  */
 export const text = ({ body, over, waits, watch }: Source, maxBytes: number): Effect.Effect<string, Fault.Fault> =>
   Effect.async((resume) => {
@@ -260,7 +260,7 @@ export const text = ({ body, over, waits, watch }: Source, maxBytes: number): Ef
         over()
         resume(exit)
       } catch (defect) {
-        // Outside of any fiber, so a mistake is caught here and is a defect of this call.
+        // This runs outside of any fiber, so what is thrown is caught here and becomes a defect of this call.
         resume(Exit.die(defect))
       }
     }
@@ -296,8 +296,8 @@ export const prefix = (body: Body.Body, limit: Limit): Effect.Effect<string> =>
   Effect.map(beginning(body, limit), (bytes) => new TextDecoder().decode(bytes))
 
 /**
- * The beginning of an error's body, up to `maxBytes`. It never fails: the status alone is enough to classify by, so a
- * body that breaks, or does not end in time, counts for what had come of it.
+ * The beginning of an error's body, up to `maxBytes`. It never fails: the status alone is enough to classify by, so of
+ * a body that breaks, or does not end in time, what had come is used.
  */
 export const beginning = (body: Body.Body, limit: Limit): Effect.Effect<Uint8Array<ArrayBuffer>> => {
   const kept = new Uint8Array(limit.maxBytes)

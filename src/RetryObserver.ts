@@ -1,5 +1,5 @@
 /**
- * Retries made visible: who wants to know is told of each one before its wait begins.
+ * Retries made visible: an observer is told of each one before its wait begins.
  */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -11,7 +11,7 @@ export interface RetryNotice {
   readonly provider: string
   /** Why: the error that is being retried. */
   readonly error: ProviderError.ProviderError
-  /** The how-manieth retry of its kind this is, from 1. */
+  /** Which retry of its kind this is, from 1. */
   readonly attempt: number
   /** How many retries of its kind the policy allows; `undefined` for a schedule that does not say. */
   readonly budget: number | undefined

@@ -1,8 +1,8 @@
 /**
  * When a refused call is sent again: schedules over `ProviderError`.
  *
- * A policy is made of lanes. Each lane has errors of its own and a budget of its own, and `when` sees to it that an
- * error of one lane does not spend the budget of another.
+ * A policy is made of lanes. Each lane has its own errors and its own budget, and `when` ensures that an error of one
+ * lane does not spend the budget of another.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -25,24 +25,24 @@ export interface Options {
   readonly base?: Duration.DurationInput | undefined
   /** The longest backoff, jitter not counted. Default 15 s. */
   readonly cap?: Duration.DurationInput | undefined
-  /** Up to this much is added to each backoff, by `Random`, whole milliseconds, exclusive. Default 250 ms. */
+  /** Each backoff is lengthened by a random time below this, in whole milliseconds, from `Random`. Default 250 ms. */
   readonly jitter?: Duration.DurationInput | undefined
   /** Default 10. */
   readonly transientRetries?: number | undefined
   /** Default 2, so three requests. */
   readonly authRetries?: number | undefined
-  /** A server that asks for a longer wait than this gets none: the call fails with `retryAfter` set. Default 60 s. */
+  /** If a server asks for a longer wait than this, the call fails at once with `retryAfter` set. Default 60 s. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
   /**
    * Whether a request is sent again though the server may have taken it: the connection broke before an answer, or the
    * answer broke off before its first output. Such a server may go on to the end and charge for it, once for each try.
-   * Default true: most of these never reached a model. With false only those are sent again of which nothing can have
-   * been written (the host was not found, or did not take the connection), and what the server itself refused.
+   * Default true: most of these never reached a model. With false, a request is sent again only if nothing of it can
+   * have been written (the host was not found, or did not take the connection), or if the server itself refused it.
    */
   readonly mayPayTwice?: boolean | undefined
 }
 
-/** What a lane puts out: the how-manieth of its retries this is, and how many it allows. */
+/** What a lane puts out: which of its retries this is, from 1, and how many it allows. */
 export class Retry {
   constructor(
     readonly attempt: number,
@@ -64,7 +64,7 @@ export const transient = (options?: Options): Schedule.Schedule<Retry | undefine
     lane(options?.transientRetries ?? 10, options)
   )
 
-/** Retries a refused key, only while it is known good. The flag is read when the decision is taken. */
+/** Retries a refused key, only while it is known good. The flag is read at each decision. */
 export const auth = (knownGood: Ref.Ref<boolean>, options?: Options): Schedule.Schedule<Retry | undefined, Error> =>
   when(
     (error) => (isAuthRejected(error) ? Ref.get(knownGood) : Effect.succeed(false)),
@@ -92,7 +92,7 @@ export const when = <In, Out, R = never, R2 = never>(
   })
 
 /**
- * Gives up before a wait that would end later than `budget` after the first failure. (`Schedule.upTo` looks only after
+ * Gives up before a wait that would end later than `budget` after the first failure. (`Schedule.upTo` checks only after
  * the wait.)
  */
 export const within =
@@ -147,17 +147,17 @@ export const retryOf = (output: unknown): Retry | undefined =>
       ? output.map(retryOf).find((retry) => retry !== undefined)
       : undefined
 
-/** May pass, and the server did not forbid to try. */
+/** It may pass, and the server did not forbid a retry. */
 export const isTransient = (error: Error): error is ProviderError.Transient =>
   error._tag === "Transient" && error.shouldRetry !== false
 
-/** The key was refused, and the server did not forbid to try. */
+/** The key was refused, and the server did not forbid a retry. */
 export const isAuthRejected = (error: Error): error is ProviderError.AuthRejected =>
   error._tag === "AuthRejected" && error.shouldRetry !== false
 
 /**
- * Whether a model may be at work on the request, though nobody will read what it says. What has a status and no output
- * was refused by the server's own word; a stream that broke off had been taken.
+ * Whether a model may be at work on the request, though nobody will read what it says. A failure with a status and no
+ * output is the server's own refusal; a stream that broke off had been taken.
  */
 export const mayHaveBeenTaken = ({ code, reason, status }: ProviderError.Transient): boolean =>
   reason === "StreamInterrupted" ||
@@ -166,7 +166,8 @@ export const mayHaveBeenTaken = ({ code, reason, status }: ProviderError.Transie
 
 /**
  * The system's words for a connection that was never made, so that nothing was written: Node's (getaddrinfo and
- * connect), undici's and Bun's. `ETIMEDOUT` and `EHOSTUNREACH` are not among them: one that was made can end by them.
+ * connect), undici's and Bun's. `ETIMEDOUT` and `EHOSTUNREACH` are not among them: an established connection can end
+ * with them.
  */
 const unwritten: ReadonlySet<string> = new Set([
   "ENOTFOUND",
@@ -186,7 +187,7 @@ const lane = (budget: number, options: Options | undefined): Schedule.Schedule<R
     const asked = retryAfter(error)
     const retry = new Retry(attempt, budget)
     if (attempt > budget || asked > maxRetryAfter) return Effect.succeed([attempt, retry, Decision.done])
-    // No jitter on what the server asked for: it must not come out sooner, and need not come out later.
+    // No jitter on what the server asked for: the retry must not come sooner, and need not come later.
     const delay = asked > 0 ? Effect.succeed(asked) : backoff(attempt, options)
     return Effect.map(delay, (millis) => [attempt + 1, retry, Decision.continueWith(Interval.after(now + millis))])
   })

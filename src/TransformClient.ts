@@ -30,8 +30,8 @@ export interface Options {
   /** Names the provider in notices, errors and spans. */
   readonly provider: string
   /**
-   * The key that is sent, and its flag. The first host that is asked owns it. A 2xx counts as accepted: what is inside
-   * it, only the program above can tell. Its `concurrency` counts requests until their headers have come.
+   * The key that is sent, and its flag. The first host that gets the key owns it. A 2xx counts as accepted: only the
+   * program above knows what is inside. Its `concurrency` counts requests until their headers have come.
    */
   readonly credential: Credential.Credential
   /** How the key is written into a request. Default `Credential.bearer`. */
@@ -54,7 +54,7 @@ type Outcome = Effect.Effect<Response, HttpClientError.HttpClientError>
 /** A request that was refused or broke: what it means, and how the program is to see it if nothing better comes. */
 interface Refused {
   readonly error: Error
-  /** Given the error once more, told of the whole call. */
+  /** Takes the same error with the facts of the whole call. */
   readonly outcome: (error: Error) => Outcome
 }
 
@@ -99,7 +99,7 @@ const transform = (client: HttpClient.HttpClient, options: Options): HttpClient.
       onSuccess: (response) => judged(attempt, response, sight, Effect.succeed),
       onFailure: (error) =>
         error._tag === "ResponseError" && error.reason === "StatusCode"
-          ? // A client that fails because of the status has an answer all the same.
+          ? // A client that fails because of the status still has an answer.
             judged(attempt, error.response, sight, (response, cause) =>
               Effect.fail(responseError(error, response, sight, cause))
             )
@@ -145,12 +145,12 @@ const transform = (client: HttpClient.HttpClient, options: Options): HttpClient.
 /**
  * Puts the key of the credential into every request of a client, and gives it the retries of a provider: a key that was
  * accepted before and is refused is tried again, what may pass is waited out, calls with the same credential wait
- * together, a key that is refused for good stops being tried.
+ * together, and a key that is refused for good is not tried any more.
  *
- * What is refused for good comes back as the response that it was, its body up to 64 KiB. An error is the platform's own,
- * and its `cause` the `ProviderError` that says what happened: `RequestError` where nothing was sent (no key, another
- * host, plain http) or the connection broke. No error and no response has the key in it, and a body that a server
- * streams is handed on as it comes. It follows no redirect over `fetch`, because the key would go along.
+ * What is refused for good comes back as the response that it was, with at most 64 KiB of its body. An error is the
+ * platform's own, and its `cause` the `ProviderError` that says what happened: `RequestError` where nothing was sent
+ * (no key, another host, plain http) or the connection broke. No error and no response has the key in it, and a body
+ * that a server streams is handed on as it comes. It follows no redirect over `fetch`, because the key would go along.
  *
  * The client's own `mapRequest` (a base URL, say) is in effect before the key is put in; retries of its own multiply
  * with these.
@@ -172,24 +172,24 @@ export const make: {
   (options: Options): (client: HttpClient.HttpClient) => HttpClient.HttpClient
 } = dual(2, transform)
 
-/** A client of the platform's first prepares a request and then sends it. */
+/** A client of the platform first prepares a request and then sends it. */
 interface Halves {
   readonly preprocess: HttpClient.HttpClient.Preprocess<HttpClientError.HttpClientError, never>
   readonly postprocess: HttpClient.HttpClient.Postprocess<HttpClientError.HttpClientError, never>
 }
 
-/** The key is put in between the two: what a base URL makes of a path is known only then. */
+/** The key is put in between the two halves: only then is the whole URL known. */
 const halves = (client: HttpClient.HttpClient): Halves =>
   hasHalves(client) ? client : { preprocess: Effect.succeed, postprocess: Effect.flatMap(client.execute) }
 
-/** Its types show only the whole of it. */
+/** The platform's types do not show the two halves. */
 const hasHalves = (client: HttpClient.HttpClient): client is HttpClient.HttpClient & Halves =>
   isFunction(client, "preprocess") && isFunction(client, "postprocess")
 
 const isFunction = (value: object, name: string): boolean =>
   Predicate.hasProperty(value, name) && typeof value[name] === "function"
 
-/** A span of the client's own shows the headers of the request, but for those that it is told not to. */
+/** A span of the client's own shows the headers of the request, except those that it is told to redact. */
 const sent = (answer: Outcome, scheme: Key.Scheme, redact: KeylessResponse.Sight["redact"]): Outcome => {
   const secret = scheme.header.toLowerCase()
   return answer.pipe(
@@ -202,11 +202,11 @@ const sent = (answer: Outcome, scheme: Key.Scheme, redact: KeylessResponse.Sight
 const redactor = (key: Key.Key | Key.NoKey): KeylessResponse.Sight["redact"] =>
   key._tag === "Key" ? key.redact : (text) => text
 
-/** The program may have put in a key itself, whose place ours takes. It may be the same. */
+/** The program may have put in a key itself. Ours replaces it, and may be the same. */
 const without = (request: Request, { header }: Key.Scheme): Request =>
   header.toLowerCase() in request.headers ? HttpClientRequest.setHeader(request, header, "[redacted]") : request
 
-/** What is read of a refusal's body, for the program above as well. */
+/** How much of a refusal's body is read, which is also what the program above gets. */
 const bodyLimit = { maxBytes: 64 * 1024, within: Duration.seconds(10) }
 
 const beginning = (response: Response): Effect.Effect<Uint8Array<ArrayBuffer>> =>
@@ -245,7 +245,7 @@ const brokenOff = (
         description: cause.message
       })
 
-/** Found before there was a request: what a server or the system says has a status or a code. */
+/** Whether the fault was found before there was a request: what a server or the system says has a status or a code. */
 const wasNotSent = ({ code, status }: Error): boolean => code === undefined && status === undefined
 
 const notSent = (request: Request, cause: Error): HttpClientError.RequestError => {

@@ -1,5 +1,5 @@
 /**
- * The calls of one provider: each is an exchange, a refusal of which is classified, and an answer of which is read.
+ * The calls of one provider. Each is an exchange: its refusal is classified, its answer is read.
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -23,9 +23,9 @@ export interface Timeouts {
   readonly headers?: Duration.DurationInput | undefined
   /** The longest time without a byte. Default 2 minutes. */
   readonly idle?: Duration.DurationInput | undefined
-  /** The longest time without output of the model, keep-alives or not. Default 10 minutes. */
+  /** The longest time without output from the model; keep-alives are no output. Default 10 minutes. */
   readonly stall?: Duration.DurationInput | undefined
-  /** How long the body of an error is waited for. Default 10 seconds. */
+  /** How long to wait for the body of an error. Default 10 seconds. */
   readonly errorBody?: Duration.DurationInput | undefined
 }
 
@@ -40,14 +40,14 @@ export interface Request<A, R> {
   readonly request: HttpClientRequest.HttpClientRequest
   /** Whether an answer proves the key. */
   readonly provesKey: boolean
-  /** Reads a 2xx as far as its first output; failing before that, the call is repeated. */
+  /** Reads a 2xx as far as its first output. A failure before that may be retried. */
   readonly read: (answer: Answer.Answer) => Run<A, R>
 }
 
 export type Run<A, R = never> = Effect.Effect<A, ProviderError.ProviderError, R>
 
 export interface Transport {
-  /** What the answer holds on to is released with the scope. */
+  /** The resources of the answer are released with the scope. */
   readonly run: <A, R>(request: Request<A, R>, scope: Scope.Scope) => Run<A, R>
 }
 
@@ -89,7 +89,7 @@ export const make = (options: Options): Transport => {
         const error = Classify.fault(fault, { ...raw, provider, body: "", now }, sender)
         const partial = sofar === undefined ? undefined : redact(attempt.key, sofar.partial)
         const told = partial === undefined ? error : ProviderError.withFacts(error, { partial })
-        // Before any output the retry loop tells it of the call; after it there is no loop any more.
+        // Before any output the retry loop adds the facts of the call; afterwards there is no loop any more.
         return Effect.fail(sender.emitted ? attempt.broke(told) : told)
       })
 

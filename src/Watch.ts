@@ -1,6 +1,6 @@
 /**
- * What exchanges wait for at most: the headers, then the bytes and the output. One fiber holds the waits of all of them,
- * and lives as long as there is one: a timeout of its own for each would cost more than the request.
+ * How long exchanges wait at most: for the headers, then for bytes and output. One fiber watches all exchanges, and
+ * lives as long as there is one: a timeout for each would cost more than the request.
  */
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -11,17 +11,17 @@ import * as FiberId from "effect/FiberId"
 /** Runs an effect in a fiber of its own. */
 export type Fork = (effect: Effect.Effect<void>) => void
 
-/** What one exchange waits for at the moment. */
+/** The moment by which one exchange must hear something. */
 export class Watch {
   private due = never
   private expire: (fork: Fork) => void = nothing
 
   constructor(private readonly clock: Clock.Clock) {}
 
-  /** Milliseconds since a moment of its own, by a clock that nobody sets back. */
+  /** Milliseconds since an arbitrary moment, by a clock that nobody sets back. */
   readonly now = (): number => millis(this.clock)
 
-  /** Calls `expire` when the moment that `due` names has come. The moment may move in the meantime. */
+  /** Calls `expire` when the moment given by `due` has come. The moment may move in the meantime. */
   over(due: () => number, expire: (fork: Fork) => void): void {
     this.due = due
     this.expire = expire
@@ -33,7 +33,7 @@ export class Watch {
     this.expire = nothing
   }
 
-  /** How long until the next moment. What is due is told, and waits for nothing more. */
+  /** How long until the next moment. If it has come, `expire` is called, and nothing is awaited any more. */
   look(now: number, fork: Fork): number {
     const left = this.due() - now
     if (left > 0) return left
@@ -57,17 +57,17 @@ export interface Watches {
   readonly wake: () => void
 }
 
-/** @param shortest The shortest wait there is, in milliseconds: whoever looks this often misses no moment. */
+/** @param shortest The shortest wait there is, in milliseconds: looking this often misses no moment. */
 export const make = (clock: Clock.Clock, shortest: number): Watches => new Looking(clock, shortest)
 
 class Looking implements Watches {
   private readonly watches = new Set<Watch>()
   private begun = false
-  /** Comes a moment after `begun`, and others may come and go in between. */
+  /** Set a moment after `begun`; exchanges may begin and end in between. */
   private fiber: Fiber.RuntimeFiber<void> | undefined
   /** The fiber was interrupted, so that another looks in its place. */
   private waking = false
-  /** Somebody wanted to wake it before it was there. */
+  /** `wake` was called before there was a fiber. */
   private missed = false
 
   constructor(
@@ -87,7 +87,7 @@ class Looking implements Watches {
     this.endIfIdle()
   }
 
-  /** A sleep can be ended by interruption alone, and only a fiber can begin another: so the old one leaves a new one. */
+  /** Only interruption ends a sleep, and only a fiber can begin another, so the old fiber starts a new one. */
   readonly wake = (): void => {
     this.missed = this.fiber === undefined && this.begun
     if (this.fiber === undefined) return
@@ -106,7 +106,7 @@ class Looking implements Watches {
     fiber.unsafeInterruptAsFork(FiberId.none)
   }
 
-  /** Uninterruptible from its first step: one that ends before it would leave nobody in its place. */
+  /** Uninterruptible from its first step: if it ended before that, nothing would take its place. */
   private readonly start: Effect.Effect<void> = Effect.suspend(() =>
     Effect.map(Effect.uninterruptible(Effect.forkDaemon(this.looks)), (fiber) => {
       this.fiber = fiber
@@ -130,7 +130,7 @@ class Looking implements Watches {
       : Effect.zipRight(Effect.forEach(forked, Effect.forkDaemon, { discard: true }), goOn)
   })
 
-  /** It may be ended by the last one that it tells, and still has to do what that one asked for. */
+  /** The last exchange that it notifies may end it, and what that exchange asked for must still be done. */
   private readonly looks: Effect.Effect<void> = Effect.onInterrupt(this.look, () =>
     Effect.suspend(() => {
       if (!this.waking) return Effect.void
@@ -140,7 +140,7 @@ class Looking implements Watches {
   )
 }
 
-/** One that throws ends by it, in a fiber where it can be seen, and the others are looked at all the same. */
+/** If one throws, that one ends, and the error surfaces in a fiber of its own; the others are still looked at. */
 const lookAt = (watch: Watch, now: number, fork: Fork): number => {
   try {
     return watch.look(now, fork)
