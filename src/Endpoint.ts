@@ -1,6 +1,6 @@
 /**
- * Requests to one host over one wire, before they have a key: address, headers and body. What cannot be sent is told
- * from the beginning, as `InvalidRequest` with `attempts: 0`.
+ * Requests to one host over one wire, before they have a key: address, headers and body. What cannot be sent is found
+ * before anything is sent: `InvalidRequest` with `attempts: 0`.
  */
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Effect from "effect/Effect"
@@ -11,9 +11,9 @@ import * as History from "./History.js"
 import * as ProviderError from "./ProviderError.js"
 
 export interface Endpoint {
-  /** Scheme, host and port; `undefined` if the base URL is none. */
+  /** Scheme, host and port; `undefined` if the base URL is not valid. */
   readonly origin: string | undefined
-  /** A chat, to be streamed or to come whole. */
+  /** A chat, streamed or answered whole. */
   readonly chat: (request: Chat.Request, stream: boolean) => Built
   readonly models: Built
 }
@@ -27,7 +27,7 @@ export interface Options extends Answer.Wire {
   /** The model of requests that name none. */
   readonly model: string | undefined
   readonly headers: Headers | undefined
-  /** Fields of every body. */
+  /** Fields added to every body. */
   readonly extra: { readonly [field: string]: unknown } | undefined
 }
 
@@ -45,7 +45,7 @@ export const make = (options: Options): Endpoint => {
         ? undefined
         : invalid(options.provider, "BadHeader", unsendable)
 
-  /** What all requests to a path have in common is put together once. */
+  /** What all requests to a path have in common is built once. */
   const to = (path: string, accept: string, method: typeof HttpClientRequest.post | typeof HttpClientRequest.get) =>
     method(base === undefined ? "" : BaseUrl.join(base, path), { headers, accept })
   const streamed = to(protocol.path, "text/event-stream", HttpClientRequest.post)
@@ -71,7 +71,7 @@ export const make = (options: Options): Endpoint => {
         return Effect.succeed(build())
       } catch (cause) {
         if (cause instanceof ProviderError.InvalidRequest) return Effect.fail(cause)
-        // A cycle, a BigInt, something that is no request at all, from a caller without types.
+        // From a caller without types: a cycle, a BigInt, or something that is not a request at all.
         return Effect.fail(invalid(options.provider, "Unencodable"))
       }
     })
@@ -92,10 +92,10 @@ export const invalid = (
 ): ProviderError.InvalidRequest =>
   new ProviderError.InvalidRequest({ ...ProviderError.nothingSent(provider), reason: "BadRequest", problem, subject })
 
-/** What the SDK writes itself, and no option may. */
+/** Headers that only the SDK writes; no option may. */
 const reserved = new Set(["authorization", "api-key", "x-api-key", "content-type", "content-length", "host"])
 
-/** What belongs to the connection and not to the request (RFC 9110, 7.6.1): clients refuse to send it. */
+/** Headers of the connection, not of the request (RFC 9110, 7.6.1): clients refuse to send them. */
 const ofTheConnection = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "expect"])
 
 const allowed = (headers: Headers = {}): Headers =>

@@ -1,6 +1,4 @@
-/**
- * `Provider`, the service: "some LLM". And the one place where its parts are put together, for every preset.
- */
+/** `Provider`, the service: "some LLM". This is also the one place that puts its parts together, for every preset. */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Arr from "effect/Array"
 import * as Channel from "effect/Channel"
@@ -48,7 +46,7 @@ export const listen = (
 
 /**
  * The answer for a program without Effect: `for await (const event of Provider.iterate(runtime.runPromise, request))`.
- * It throws the `ProviderError` itself; whoever leaves the loop gives the answer up.
+ * It throws the `ProviderError` itself; leaving the loop gives the answer up.
  */
 export const iterate = (
   run: Opened.Run<Provider>,
@@ -59,7 +57,10 @@ export const iterate = (
 export const complete = (request: Chat.Request): Effect.Effect<Chat.Reply, Error, Provider> =>
   Effect.flatMap(Provider, (provider) => provider.complete(request))
 
-/** The whole answer as a value of the schema. One that does not fit is `InvalidResponse`, its text in `partial`. */
+/**
+ * The whole answer as a value of the schema. An answer that does not fit is `InvalidResponse`, with its text in
+ * `partial`.
+ */
 export const completeObject = <A, I, R>(
   schema: Schema.Schema<A, I, R>,
   request: Chat.Request
@@ -84,24 +85,24 @@ export interface Options {
   readonly model?: string | undefined
   /** The key, or an effect that reads it before every attempt, for a key that rotates. */
   readonly apiKey?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, unknown> | undefined
-  /** What `AuthMissing` and `AuthRejected` tell the user to look at. Default: the preset's environment variable. */
+  /** Where `AuthMissing` and `AuthRejected` tell the user to look. Default: the preset's environment variable. */
   readonly keySource?: string | undefined
   /** Default: the preset's. */
   readonly baseUrl?: string | undefined
   /** Default: `RetryPolicy.standard`. */
   readonly policy?: RetryPolicy.RetryPolicy | undefined
   readonly timeouts?: Transport.Timeouts | undefined
-  /** Further headers. They cannot replace authorization, content type, or what the protocol sets. */
+  /** Additional headers. They cannot replace authorization, content type, or what the protocol sets. */
   readonly headers?: { readonly [name: string]: string } | undefined
-  /** Further fields of every body. They cannot replace what the protocol sets. */
+  /** Additional fields for every body. They cannot replace what the protocol sets. */
   readonly extra?: { readonly [field: string]: unknown } | undefined
-  /** The most calls with this key in flight at once. Default: no bound. */
+  /** The most answers with this key open at once, from the request to the last byte. Default: unlimited. */
   readonly concurrency?: number | undefined
   /** When the server tells one call to wait, all calls with this key wait, then go on a few at a time. Default true. */
   readonly coolDown?: boolean | undefined
   /** Sends the key over plain http to another machine than this one. Default false. */
   readonly allowInsecure?: boolean | undefined
-  /** Shares one key and its flag between layers of one host. Default: made from `apiKey`. */
+  /** Shares one key and its flag between layers for one host. Default: made from `apiKey`. */
   readonly credential?: Credential.Credential | undefined
 }
 
@@ -110,16 +111,16 @@ export type ConfigOptions = Omit<Options, "apiKey"> & {
   readonly apiKey?: Config.Config<Redacted.Redacted> | undefined
 }
 
-/** A host, and how it speaks its wire: what makes a provider this one. */
+/** A host, and how it speaks its protocol: what distinguishes one provider from another. */
 export interface Deployment extends Answer.Wire {
   readonly id: string
   readonly baseUrl: string
-  /** The environment variable that users keep the key in. */
+  /** The environment variable that holds the key. */
   readonly variable: string
   readonly scheme: Key.Scheme
   /** Whether a call without a key is pointless. */
   readonly keyRequired: boolean
-  /** To which hosts keys belong, by how they begin; the first that fits counts. */
+  /** Which hosts a key belongs to, judged by how it begins; the first match counts. */
   readonly keyHosts?: ReadonlyArray<KeyHosts> | undefined
   /** The model of requests that name none. */
   readonly model?: string | undefined
@@ -130,12 +131,12 @@ export interface KeyHosts {
   readonly hosts: ReadonlyArray<string>
 }
 
-/** The constructors of one provider. `Own` is what it takes beside the common options. */
+/** The constructors of one provider. `Own` is what it takes besides the common options. */
 export interface Preset<Own> {
   /** Builds a `Service`; for a program with several providers, each under a tag of its own. */
   readonly make: (options: Options & Own) => Effect.Effect<Service, never, HttpClient.HttpClient>
   readonly layer: (options: Options & Own) => Layer.Layer<Provider, never, HttpClient.HttpClient>
-  /** A key that is not configured is no `ConfigError`: calls fail with `AuthMissing`, so that a UI can ask for one. */
+  /** A missing key is not a `ConfigError`: calls fail with `AuthMissing`, so that a UI can ask for one. */
   readonly layerConfig: (
     options: ConfigOptions & Own
   ) => Layer.Layer<Provider, ConfigError.ConfigError, HttpClient.HttpClient>
@@ -217,12 +218,12 @@ export const make = (deployment: Deployment, options: Options): Effect.Effect<Se
         Effect.scopedWith((scope) => call(endpoint.models, false, Answer.models, scope)),
         byId
       ),
-      // Not one token: reasoning models answer a limit that they cannot begin under with a 400.
+      // Not one token: reasoning models answer a limit too small to begin with by a 400.
       verify: Effect.asVoid(complete({ messages: [Chat.user("ping")], maxTokens: 16 }))
     }
   })
 
-/** Only at the provider's own hosts: somebody's proxy may take any key. */
+/** Only at the provider's own hosts: a proxy may accept any key. */
 const hintOf = (key: Key.Key, rows: ReadonlyArray<KeyHosts>, origin: string | undefined): Classify.Hint | undefined => {
   const here = origin === undefined ? "" : new URL(origin).hostname
   const row = rows.find(({ prefix }) => key.startsWith(prefix))

@@ -8,7 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 
-/** In milliseconds. JSON has no number for a wait without an end, so that is null. */
+/** In milliseconds. JSON has no number for an endless wait, so that is null. */
 const Wait = Schema.transform(Schema.NullOr(Schema.NonNegative), Schema.DurationFromSelf, {
   strict: true,
   decode: (millis) => (millis === null ? Duration.infinity : Duration.millis(millis)),
@@ -86,15 +86,15 @@ export class AuthRejected extends Schema.TaggedError<AuthRejected>("knowngood/Au
   ...common,
   /** Where the key came from, by default the name of an environment variable. */
   source: Schema.String,
-  /** The first 8 hex digits of the key's SHA-256: tells keys apart, reveals none. */
+  /** The first 8 hex digits of the key's SHA-256: it tells keys apart and reveals none. */
   fingerprint: Schema.String,
   /** Whether this key had been accepted before. */
   knownGood: Schema.Boolean,
   /** The wait that the server asked for. */
   retryAfter: Schema.optional(Wait),
-  /** What the look of the key says. It is a guess: the key was sent all the same. */
+  /** What the form of the key suggests. It is a guess: the key was sent all the same. */
   hint: Schema.optional(Schema.Literal("KeyForOtherHost")),
-  /** With the hint: the hosts that keys of this look belong to. */
+  /** With the hint: the hosts that keys of this form belong to. */
   hosts: Schema.optional(Schema.Array(Schema.String))
 }) {
   override get message(): string {
@@ -115,13 +115,13 @@ export const TransientReason = Schema.Literal(
 )
 export type TransientReason = typeof TransientReason.Type
 
-/** A clock of the SDK's that ran out. */
+/** A clock of the SDK that ran out. */
 export const TransientClock = Schema.Literal(
   /** No headers came. */
   "headers",
   /** No byte came. */
   "idle",
-  /** Bytes came, but no output of the model. */
+  /** Bytes came, but no output from the model. */
   "stall"
 )
 export type TransientClock = typeof TransientClock.Type
@@ -143,7 +143,7 @@ export class Transient extends Schema.TaggedError<Transient>("knowngood/Transien
 /** The balance or the plan's allotment is used up. */
 export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>("knowngood/QuotaExceeded")("QuotaExceeded", {
   ...common,
-  /** When the allotment is filled again, where the server said so. */
+  /** When the allotment is renewed, if the server said so. */
   resetsAt: Schema.optional(Schema.DateTimeUtc)
 }) {
   override get message(): string {
@@ -187,7 +187,7 @@ export type InvalidRequestProblem = typeof InvalidRequestProblem.Type
 export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("knowngood/InvalidRequest")("InvalidRequest", {
   ...common,
   reason: InvalidRequestReason,
-  /** What we found wrong ourselves. Absent where it is the server that refused. */
+  /** What we found wrong ourselves. Absent if the server refused the request. */
   problem: Schema.optional(InvalidRequestProblem),
   /** With `problem`: the header, host or option that it is about. */
   subject: Schema.optional(Schema.String)
@@ -205,13 +205,13 @@ export const InvalidResponseReason = Schema.Literal(
   "Empty",
   /** A redirect. `location` says where to; it is not followed, because the key would go along. */
   "Redirect",
-  /** Larger than the bound on an answer. */
+  /** Larger than the limit for an answer. */
   "TooLarge",
-  /** The model was to write JSON, and wrote something else. */
+  /** The model was asked for JSON, and wrote something else. */
   "NotJson",
   /** The model's JSON does not fit the schema. `mismatch` says where. */
   "SchemaMismatch",
-  /** The model was to write JSON, and stopped at its limit of tokens. */
+  /** The model was asked for JSON, and stopped at its token limit. */
   "Truncated",
   /** The model refused. `refusal` has its words. */
   "Refused",
@@ -220,7 +220,7 @@ export const InvalidResponseReason = Schema.Literal(
 )
 export type InvalidResponseReason = typeof InvalidResponseReason.Type
 
-/** Finite, because JSON has no other. */
+/** Finite, because JSON has no other numbers. */
 const Count = Schema.optional(Schema.JsonNumber)
 
 /** A 2xx that is not what the protocol says or not what the program asked for, or a redirect. */
@@ -230,7 +230,7 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("knowng
     ...common,
     reason: InvalidResponseReason,
     contentType: Schema.optional(Schema.String),
-    /** Where a redirect points, if it said so. */
+    /** Where a redirect points, if the server said so. */
     location: Schema.optional(Schema.String),
     /** One place where the value does not fit, in one line of at most 200 characters: "city: expected string, got 42". */
     mismatch: Schema.optional(Schema.String),
@@ -240,7 +240,7 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("knowng
     refusal: Schema.optional(Schema.String),
     /** Why the model stopped, in the provider's own word. */
     finishReason: Schema.optional(Schema.String),
-    /** What the answer cost all the same, in tokens. */
+    /** What the answer cost nevertheless, in tokens. */
     usage: Schema.optional(
       Schema.Struct({
         inputTokens: Count,

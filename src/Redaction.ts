@@ -1,9 +1,9 @@
 /**
- * What must not be shown, taken out of a text: a secret that is known, what looks like one, and the characters by which
- * a server could steer a terminal or turn a line around.
+ * Takes out of a text what must not be shown: a known secret, what looks like one, and the characters with which a
+ * server could control a terminal or reverse a line.
  *
- * Texts may be megabytes long, as an answer that was cut, so a character is looked at a few times at most, and memory is
- * taken around hits alone.
+ * Texts may be megabytes long, such as a truncated answer, so each character is looked at a few times at most, and
+ * memory is used only around hits.
  */
 
 /** The shortest piece of a secret that is taken out. */
@@ -13,7 +13,7 @@ const mask = "[redacted]"
 
 /**
  * Servers echo keys whole, cut short, with stars in the middle, and escaped for JSON or a URL; each of these is taken
- * out. A key that only says that there is none is no secret, and its words stand in every text.
+ * out. A placeholder that only says "no key" is not a secret, and its words may stand in any text.
  */
 export const secret = (text: string, secret: string): string => {
   if (isPlaceholder(secret)) return text
@@ -23,9 +23,9 @@ export const secret = (text: string, secret: string): string => {
 }
 
 /**
- * What is shorter than a piece and has no digit is a word, and no provider gives out such a key. The others are what
- * servers that want no key tell their users to write: vLLM `EMPTY`, llama.cpp `sk-no-key-required`, Ollama `ollama`,
- * LM Studio `lm-studio`, and the words around these.
+ * A value shorter than a piece and without a digit is a word, and no provider issues such a key. The others are what
+ * servers that need no key tell their users to write: vLLM `EMPTY`, llama.cpp `sk-no-key-required`, Ollama `ollama`, LM
+ * Studio `lm-studio`, and the words around these.
  */
 const isPlaceholder = (secret: string): boolean =>
   secret.length < 4 ||
@@ -43,27 +43,29 @@ const placeholderWords: ReadonlySet<string> = new Set(
   ).split(" ")
 )
 
-/** A key may have the letters of the mask, and would be shown by it. An ellipsis stands in no key that can be sent. */
+/**
+ * A key may contain the letters of the mask, which would then show part of it. No key that can be sent has an ellipsis.
+ */
 const maskFor = (secret: string): string => (/[[\]]|redacted/i.test(secret) ? "…" : mask)
 
 /** A to Z only: some other capitals become two characters, and the places would shift. */
 const lower = (code: number): number => (code >= 65 && code <= 90 ? code + 32 : code)
 
-/** The last characters that were read, in small letters. Eight, because no piece is longer. */
+/** The last characters that were read, in lower case. Eight, because no piece is longer. */
 type Recent = Uint16Array
 
 /**
- * The pieces of a secret, looked up by their last two characters. Two that stand nowhere in the secret are in no piece of
- * it, so a search goes on behind them: in most texts it looks at every seventh place.
+ * The pieces of a secret, looked up by their last two characters. Two characters that do not occur together in the
+ * secret are in no piece of it, so the search skips past them: in most texts it looks at every seventh place.
  */
 class Pieces {
   readonly width: number
   private readonly key: string
-  /** The sums of all two that follow each other in the key. */
+  /** The sums of all pairs of adjacent characters in the key. */
   private readonly pairs = new Uint8Array(1024)
   /** Where in the key the first piece ends whose last two characters have this sum; 0 if none does. */
   private readonly first = new Int32Array(1024)
-  /** The next one with the same sum, by where the one before ends. */
+  /** The end of the next piece with the same sum, indexed by the end of the one before. */
   private readonly next: Int32Array
 
   constructor(secret: string) {
@@ -110,7 +112,7 @@ class Spans {
   readonly starts: Array<number> = []
   readonly ends: Array<number> = []
 
-  /** One that begins no earlier than those before it. */
+  /** Adds a span that begins no earlier than those before it. */
   add(start: number, end: number): void {
     const last = this.ends.length - 1
     const reached = this.ends[last]
@@ -161,7 +163,7 @@ const plainSpans = (text: string, pieces: Pieces): Spans => {
   return spans
 }
 
-/** Pieces with an escaped character among theirs. Only the text around escapes is read, by its characters as they were before. */
+/** Pieces that contain an escaped character. Only the text around escapes is read, with the escapes undone. */
 const escapedSpans = (text: string, pieces: Pieces, hasEscapes: boolean): Spans => {
   const spans = new Spans()
   const escapes = new Escapes(text, hasEscapes)
@@ -195,11 +197,11 @@ class Escapes {
 
   constructor(
     private readonly text: string,
-    /** Whether backslashes and percent signs may be the key's own. Else an escape of an escape is undone, too. */
+    /** Whether backslashes and percent signs may belong to the key. If not, an escaped escape is undone, too. */
     private readonly once: boolean
   ) {}
 
-  /** Where the next escape may begin; -1 if nowhere. Asked for places that grow. */
+  /** Where the next escape may begin; -1 if nowhere. The places asked for must not decrease. */
   nextFrom(from: number): number {
     if (this.backslash !== -1 && this.backslash < from) this.backslash = this.text.indexOf("\\", from)
     if (this.percent !== -1 && this.percent < from) this.percent = this.text.indexOf("%", from)
@@ -207,7 +209,7 @@ class Escapes {
     return Math.min(this.backslash, this.percent)
   }
 
-  /** What is told is good until the next call. */
+  /** The result is valid until the next call. */
   at(at: number): { readonly code: number; readonly length: number } {
     const code = this.text.charCodeAt(at)
     if (code === BACKSLASH) return this.backslashed(at)
@@ -241,7 +243,7 @@ class Escapes {
   }
 }
 
-/** Two hexadecimal digits; -1 if they are none. */
+/** Two hexadecimal digits; -1 if they are not. */
 const hexAt = (text: string, at: number): number => {
   const high = hexDigit(text.charCodeAt(at))
   const low = hexDigit(text.charCodeAt(at + 1))
@@ -255,8 +257,8 @@ const hexDigit = (code: number): number => {
 }
 
 /**
- * Takes out what looks like a key, whoever's it is: `sk-…`, `tp-…`, a bearer token, and a masked one such as
- * `****abcd` (DeepSeek shows the tail of a refused key, OpenAI its head and tail; recorded).
+ * Takes out anything that looks like a key: `sk-…`, `tp-…`, a bearer token, and a masked one such as `****abcd`
+ * (DeepSeek shows the tail of a refused key, OpenAI its head and tail; recorded).
  */
 export const shapes = (text: string): string =>
   text
@@ -266,9 +268,9 @@ export const shapes = (text: string): string =>
     .replace(/(?:\[redacted\][\w.-]*){2,}/g, mask)
 
 /**
- * Takes out what a reader does not see and a terminal obeys: control characters with the commands that ESC begins, what
- * turns the direction of a line around, what has no width, and half of a character. White space stays, and so do the two
- * joiners without which emoji and some scripts are written wrong.
+ * Takes out what a reader does not see or a terminal obeys: control characters and ESC sequences, characters that
+ * reverse a line or have no width, and halves of characters. White space stays, and so do the two joiners that emoji
+ * and some scripts need.
  */
 export const controls = (text: string): string => text.replace(commands, "").replace(unseen, "")
 
@@ -278,10 +280,10 @@ const commands = /(?!\s)\p{Cc}(?:(?:\[|(?<=\x9b))[\d;:?]*[A-Za-z]|\][^\p{Cc}]*(?
 const unseen =
   /(?!\s)[\p{Cc}\p{Cs}]|[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu
 
-/** What a server wrote, in one line that is fit to be shown and has no more than so many characters. */
+/** What a server wrote, as one line that is safe to show, of at most `most` characters. */
 export const shown = (text: string, most: number, scrub: (text: string) => string): string =>
-  // Far more than is shown goes through the scrubbing, and not all of it: the text may be megabytes.
-  // Controls first, because they can stand between the letters of a key; cut last, because the mask may be longer.
+  // Far more than is shown gets scrubbed, but not all of it: the text may be megabytes long. Controls first, because
+  // they can stand between the letters of a key; cut last, because the mask may be longer.
   cut(scrub(line(controls(cut(text, most * 8 + 512)))), most)
 
 const line = (text: string): string => text.replace(/\s+/g, " ").trim()

@@ -4,7 +4,7 @@
  */
 import * as Json from "./Json.js"
 
-/** The facts as they came off the wire. */
+/** The facts as received. */
 export interface Raw {
   readonly provider: string
   readonly status: number
@@ -22,15 +22,15 @@ export interface Refusal {
   readonly httpStatus: number
   /** The status that the body speaks of, where the HTTP status is 2xx; otherwise the HTTP status. */
   readonly status: number | undefined
-  /** The server's code and type, and MiniMax's number as `minimax:1004`. */
+  /** The server's code and type, and MiniMax's number in the form `minimax:1004`. */
   readonly words: ReadonlyArray<string>
   /** The one of `words` worth showing. */
   readonly code: string | undefined
-  /** What the server says to a reader: its message, or the body as it came if that is of no known shape. */
+  /** What the server says to a reader: its message, or the body as it came if its shape is unknown. */
   readonly message: string
   /**
    * All text in which a reason may stand: message, parameter, the upstream's own words. Empty where the body is JSON of
-   * no known shape: whose words these are, nobody knows.
+   * an unknown shape: nobody knows whose words those are.
    */
   readonly text: string
   readonly requestId: string | undefined
@@ -72,7 +72,7 @@ export const read = (raw: Raw): Refusal => {
   }
 }
 
-/** The request id that a provider puts into its headers. */
+/** The request id from a provider's headers. */
 export const requestId = (headers: Raw["headers"]): string | undefined =>
   requestIdHeaders.map((name) => headers[name]).find(isText)
 
@@ -93,7 +93,7 @@ const requestIdHeaders = [
 /**
  * How long the server asks to wait, in milliseconds: `retry-after-ms`, else `Retry-After` in seconds or as a date. A
  * zero, a negative or an unreadable value says nothing: Azure sends `retry-after-ms: 0` beside `retry-after: 1`
- * (recorded), and the one second is what it means. Nor does more than a year: that is a mistake, and no wish.
+ * (recorded), and the one second is what it means. Nor does more than a year, which is a mistake.
  */
 export const retryAfter = (headers: Raw["headers"], now: number): number | undefined => {
   const header = headers["retry-after"]
@@ -136,19 +136,22 @@ const fields = (body: string): Fields | undefined => {
 
 const parse = (body: string): Fields => fields(body) ?? (isJson(body) ? half(body.slice(0, 8 * most)) : {})
 
-/** It may have been cut off all the same. */
+/** It may still have been cut off. */
 const isJson = (body: string): boolean => /^\s*[{[]/.test(body)
 
-/** Stands where a text was cut off. A code that ends so is none: what is left of it may be another one. */
+/** Marks where a text was cut off. A code that ends with it is ignored: the rest of it may be a different code. */
 const cutOff = "…"
 
-/** Half a body, cut at the bound or by the connection. What stands in front of the cut is in its place, so it is read in its place. */
+/**
+ * Half a body, cut at the bound or by the connection. What precedes the cut is intact, so it is read as part of its
+ * shape.
+ */
 const half = (body: string): Fields => {
   const all = closed(body)
   return fields(all.json) ?? fields(closed(body.slice(0, all.lastComma)).json) ?? {}
 }
 
-/** Closes what stands open at the end, a text and the brackets. */
+/** Closes what is open at the end: a string and the brackets. */
 const closed = (body: string): { readonly json: string; readonly lastComma: number } => {
   const brackets: Array<string> = []
   let lastComma = 0
@@ -164,10 +167,10 @@ const closed = (body: string): { readonly json: string; readonly lastComma: numb
     else if (char === "}" || char === "]") brackets.pop()
     else if (char === ",") lastComma = i
   }
-  // An escape has six characters at most, and half of one is none.
+  // An escape has at most six characters; an incomplete one is dropped.
   const whole =
     inText && escaped >= 0 && !/^\\(u[\da-f]{4}|[^u])/i.test(body.slice(escaped)) ? body.slice(0, escaped) : body
-  // A number or a word may have gone on.
+  // A number or a word may have continued.
   const ends = inText ? `${cutOff}"` : /[\w.+-]$/.test(body) ? "!" : ""
   return { json: whole + ends + brackets.reverse().join(""), lastComma }
 }
@@ -184,7 +187,7 @@ const saidIn = (body: Fields, error: Fields): string | undefined => {
   return [...found, error["error"], body["msg"]].find(isText) ?? details(body["detail"])
 }
 
-/** FastAPI repeats what it was sent beside its own words; place and words alone are the server's. */
+/** FastAPI repeats what it was sent beside its own words; only the place and the words are the server's. */
 const details = (detail: unknown): string | undefined =>
   Json.array(detail)
     .slice(0, 20)
@@ -197,7 +200,7 @@ const details = (detail: unknown): string | undefined =>
     .map((line) => line.slice(0, most))
     .join("; ") || undefined
 
-/** A page of HTML has its reason in its title; for the rest, white space is folded. */
+/** An HTML page has its reason in the title; in any other text, white space is folded. */
 const plain = (whole: string): string => {
   const text = whole.slice(0, most)
   const page = /^\s*</.test(text)
@@ -206,8 +209,8 @@ const plain = (whole: string): string => {
 }
 
 /**
- * MiniMax puts a number of its own into `base_resp`, or in brackets behind the message, also through a relay. The number
- * is its own where the message begins as MiniMax's do: any other message may end with what the user wrote.
+ * MiniMax puts a number of its own into `base_resp`, or in brackets after the message, even through a relay. It is
+ * MiniMax's number only if the message begins as MiniMax's do: any other message may end with what the user wrote.
  */
 const minimaxCode = (body: Fields, error: Fields): string | undefined => {
   const code = Json.record(body["base_resp"])?.["status_code"]
@@ -217,7 +220,7 @@ const minimaxCode = (body: Fields, error: Fields): string | undefined => {
   return bracketed === null ? undefined : `minimax:${bracketed[1]}`
 }
 
-/** Recorded, and in issue threads of MiniMax-AI. */
+/** From recordings, and from issue threads of MiniMax-AI. */
 const minimaxBegins =
   /^(insufficient balance|usage limit|invalid params|invalid api key|login fail|rate limit|token limit|unknown error|(request )?time ?out|internal error|system error|(input|output|new)[ _]\w*sensitive|your current token plan)/i
 
@@ -227,7 +230,7 @@ const statusIn = (body: Fields, error: Fields): number | undefined =>
     .map(Number)
     .find((status) => status >= 400 && status < 600)
 
-/** Longer than any code is. What is nested has no word of its own, and may have methods of a server's making. */
+/** Longer than any code is. A nested value has no word of its own, and a server may have given it methods. */
 const wordOf = (value: unknown): ReadonlyArray<string> =>
   isText(value)
     ? value.endsWith(cutOff)

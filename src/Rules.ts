@@ -18,9 +18,9 @@ export interface Row {
   /** Against the server's code and type, each alone. */
   readonly word?: RegExp
   /**
-   * Against everything the server wrote. In it the user's own words may be repeated, and mostly are at 400, 422 and 5xx,
-   * where something choked on them. So such a row has statuses, and where one of these is among them, it takes nothing
-   * but what a message begins with. (For a reason of `InvalidRequest` at a 4xx that is too strict, and no harm is done.)
+   * Against everything the server wrote. The server may repeat the user's own words, and mostly does at 400, 422 and
+   * 5xx. So such a row names its statuses, and if one of these is among them, its text must match the beginning of a
+   * message. (For a reason of `InvalidRequest` at a 4xx that is stricter than needed, which does no harm.)
    */
   readonly text?: RegExp
   /** Fits although the server's code says `rate_limit`. */
@@ -172,7 +172,7 @@ export const auth: ReadonlyArray<Row> = [
   }
 ]
 
-/** The server's word for a trouble that passes. It refines the reason, it does not make a 4xx transient. */
+/** The server's word for a problem that passes. It refines the reason; it does not make a 4xx transient. */
 export const passingWords: ReadonlyArray<readonly [word: RegExp, reason: ProviderError.TransientReason]> = [
   [/overloaded|^server_busy$/, "Overloaded"],
   [/rate_?limit|^limitation$|^minimax:1002$/i, "RateLimited"],
@@ -190,7 +190,7 @@ export const passingStatuses: { readonly [status: number]: ProviderError.Transie
   529: "Overloaded"
 }
 
-/** The status that an error inside a 200 would have had over HTTP, by the server's word for it. */
+/** The status that an error inside a 200 would have had over HTTP, looked up by the server's word for it. */
 export const statuses: ReadonlyArray<readonly [word: RegExp, status: number, from: string]> = [
   [
     /^(authentication_error|authorized_error|invalid_key|invalid_api_key|minimax:(1004|2049))$/,

@@ -13,16 +13,16 @@ import type * as ProviderError from "./ProviderError.js"
 type Error = ProviderError.ProviderError
 
 export interface Service {
-  /** The answer as it is written. It ends with `Finish` or fails; nothing is repeated once an event has come out. */
+  /** The answer as it is written. It ends with `Finish` or fails; nothing is retried once an event has come out. */
   readonly stream: (request: Chat.Request) => Stream.Stream<Chat.Event, Error>
   /**
-   * Streams, calls `onEvent` with each event as it comes, and gives the whole answer. The cheapest way to follow one:
-   * no fiber is woken between its first event and its last. What `onEvent` throws is a defect.
+   * Streams, calls `onEvent` with each event as it comes, and gives the whole answer. This is the cheapest way to
+   * follow one: no fiber is woken between its first event and its last. What `onEvent` throws is a defect.
    */
   readonly listen: (request: Chat.Request, onEvent: (event: Chat.Event) => void) => Effect.Effect<Chat.Reply, Error>
-  /** What `stream` and `listen` are made of: an answer that has begun, to be followed in other ways. */
+  /** What `stream` and `listen` are made of: an answer that has begun, for following it in other ways. */
   readonly open: (request: Chat.Request) => Opened.Open
-  /** The whole answer, asked for without a stream on the wire. */
+  /** The whole answer, requested without streaming. */
   readonly complete: (request: Chat.Request) => Effect.Effect<Chat.Reply, Error>
   /** `complete` with the reply decoded further. A fault of `decode` fails the call with `InvalidResponse`. */
   readonly completeWith: <A, R>(
