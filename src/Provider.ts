@@ -1,4 +1,6 @@
-/** `Provider`, the service: "some LLM". This is also the one place that puts its parts together, for every preset. */
+/**
+ * `Provider`, the service: "some LLM". This is also the one place that puts its parts together, for every preset.
+ */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Arr from "effect/Array"
 import * as Channel from "effect/Channel"
