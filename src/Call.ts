@@ -46,7 +46,7 @@ export interface Attempt {
   /** Closes when the attempt fails; if it succeeds, it lives as long as the caller's scope. */
   readonly scope: Scope.Scope
   readonly span: Tracer.Span
-  /** Says that nothing more of the answer will come, so that whoever waits for its place may go. */
+  /** Says that nothing more of the answer will come, so that a call waiting for its place may go. */
   readonly over: () => void
   /** Says that the answer broke after the attempt had succeeded. Returns the error with the facts of the whole call. */
   readonly broke: <E extends Error>(error: E) => E

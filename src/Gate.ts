@@ -34,7 +34,7 @@ export class Place {
   /** The position in the line, lowest first. `undefined`: behind everybody who is waiting. */
   ticket: number | undefined
   refusals = 0
-  /** Refused twice: a refused key has no more than two retries, so its next request may be its last. */
+  /** Refused twice: by default a refused key has two retries, so its next request may be its last. */
   get isCareful(): boolean {
     return this.refusals > 1
   }

@@ -37,7 +37,7 @@ export const withBody = (response: Response, body: Uint8Array<ArrayBuffer>, sigh
   const kept = keyless(body, sight.redact)
   const type = response.headers["content-type"]
   const source = new globalThis.Response(kept.length === 0 ? null : kept, {
-    // `formData` needs it. A client of the program's own may have put anything there.
+    // `formData` needs it. The program's own client may have put anything there.
     headers: type !== undefined && /^[\x20-\x7e]*$/.test(type) ? { "content-type": type } : {}
   })
   const isRewritten = !hasNone(response, sight)

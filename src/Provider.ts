@@ -100,7 +100,7 @@ export interface Options {
   readonly extra?: { readonly [field: string]: unknown } | undefined
   /** The most answers with this key open at once, from the request to the last byte. Default: unlimited. */
   readonly concurrency?: number | undefined
-  /** When the server tells one call to wait, all calls with this key wait, then go on a few at a time. Default true. */
+  /** Whether the calls with this key wait together when the server cannot take more. Default true. */
   readonly coolDown?: boolean | undefined
   /** Sends the key over plain http to another machine than this one. Default false. */
   readonly allowInsecure?: boolean | undefined
