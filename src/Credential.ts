@@ -102,6 +102,9 @@ const forgetAfter = 3
 /** Or after this many calls refused one after the other: as many requests as three calls with two retries make. */
 const forgetAfterCalls = 9
 
+/** But not within this many milliseconds: a full gateway refuses nine in a moment, and then answers one. */
+const forgetAfterMillis = 10_000
+
 /** How often the date of a key that is still being accepted is rewritten, in milliseconds. */
 const rememberEvery = 24 * 60 * 60 * 1000
 
@@ -130,6 +133,8 @@ class Standing implements Credential {
   /** Calls that were refused since a request was last accepted, each sent after the one before was refused. */
   private readonly refusedCalls = new Set<object>()
   private turnOfRefused = 0
+  /** When the first of them was refused, by the gate's clock. */
+  private refusedSince = 0
   private lastRemembered = Number.NEGATIVE_INFINITY
   /** Ends when the memory has answered for the present key; `undefined` once it has. */
   private recalled: Effect.Effect<void> | undefined
@@ -195,7 +200,7 @@ class Standing implements Credential {
 
   exhausted(key: Key.Key, turn: number): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (key !== this.current || turn <= this.turnOfExhausted) return Effect.void
+      if (key !== this.current || turn <= this.turnOfExhausted || this.gate.isBeingServed) return Effect.void
       this.turnOfExhausted = this.gate.lastTurn
       this.exhaustedInARow += 1
       return this.exhaustedInARow < forgetAfter ? Effect.void : this.demote(key)
@@ -204,10 +209,12 @@ class Standing implements Credential {
 
   refused(key: Key.Key, turn: number, call: object): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (key !== this.current || turn <= this.turnOfRefused) return Effect.void
+      if (key !== this.current || turn <= this.turnOfRefused || this.gate.isBeingServed) return Effect.void
       this.turnOfRefused = this.gate.lastTurn
+      if (this.refusedCalls.size === 0) this.refusedSince = this.gate.now()
       this.refusedCalls.add(call)
-      return this.refusedCalls.size < forgetAfterCalls ? Effect.void : this.demote(key)
+      const isLong = this.gate.now() - this.refusedSince >= forgetAfterMillis
+      return isLong && this.refusedCalls.size >= forgetAfterCalls ? this.demote(key) : Effect.void
     })
   }
 

@@ -122,6 +122,8 @@ export class Gate {
   private openAnswers = 0
   /** How many requests in flight belong to calls that were refused twice. */
   private careful = 0
+  /** Those in flight that count as accepted. */
+  private served = 0
   private acceptances = 0
   /** The last call refused as the only one in flight. Its backoff outlasts the line's pause, which it skips. */
   private refusedAlone: Place | undefined
@@ -224,6 +226,12 @@ export class Gate {
     return Number(this.clock.unsafeCurrentTimeNanos()) / 1e6
   }
 
+  /** Whether the server works on a request: it was sent a while ago, and was not refused. */
+  get isBeingServed(): boolean {
+    this.hearOfSlowAnswers(this.now())
+    return this.served > 0
+  }
+
   /** The number of the latest turn; 0 before the first. */
   get lastTurn(): number {
     return this.turns
@@ -258,6 +266,7 @@ export class Gate {
     turn.isFlying = false
     this.inFlight -= 1
     if (turn.isCareful) this.careful -= 1
+    if (turn.isCounted) this.served -= 1
     this.unheard.delete(turn)
   }
 
@@ -270,6 +279,7 @@ export class Gate {
     this.unheard.delete(turn)
     if (turn.isCounted) return
     turn.isCounted = true
+    if (turn.isFlying) this.served += 1
     this.window.accepted(turn.shot, now)
   }
 

@@ -100,7 +100,18 @@ export class Window {
       most < 1 ? this.lastHeard + firstPause : 0
     )
     if (now < opens) return opens - now
-    return inFlight < Math.max(1, most) ? 0 : unlimited
+    if (inFlight < Math.max(1, most)) return 0
+    return this.limit === unlimited ? unlimited : this.tryIn(inFlight + spare, now)
+  }
+
+  /** A window that is full of slow answers hears of no acceptance, and tries one more all the same. */
+  private tryIn(inFlight: number, now: number): number {
+    const wait = Math.max(this.changedAt + tryAfter, this.tryAt) - now
+    if (wait > 0) return wait
+    this.accepts = 0
+    this.changedAt = now
+    this.tryMore()
+    return inFlight < this.limit ? 0 : tryAfter
   }
 
   /** Whether it admits no more than this many in flight. */

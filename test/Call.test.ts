@@ -235,6 +235,66 @@ describe("a key that is revoked while 64 calls are made", () => {
   )
 })
 
+describe("a good key at a gateway that is full", () => {
+  const known = Effect.flatMap(Provider.Provider, ({ credential }) => Ref.get(credential.knownGood))
+
+  it.effect("is no dead one because a dozen calls are refused within a moment", () => {
+    const refusedOnce = new Set<string>()
+    return Effect.gen(function* () {
+      yield* accept
+      const fibers: Array<Fiber.Fiber<Either.Either<unknown, Provider.Error>>> = []
+      for (let i = 0; i < 20; i++) {
+        fibers.push(...(yield* together([ask(`number ${i}.`)])))
+        yield* pass(10)
+      }
+      yield* pass(5000)
+      const outcomes = yield* Effect.forEach(fibers, Fiber.join)
+      expect(outcomes.filter(Either.isLeft)).toEqual([])
+      expect(yield* known).toBe(true)
+    }).pipe(
+      Effect.provide(
+        mimo(
+          (request) => {
+            const prompt = /number \d+\./.exec(JSON.stringify(request.body))?.[0]
+            if (prompt === undefined || refusedOnce.has(prompt)) return whole
+            refusedOnce.add(prompt)
+            return refused()
+          },
+          { coolDown: false }
+        )
+      )
+    )
+  })
+
+  for (const coolDown of [true, false]) {
+    it.effect(`is no dead one as long as it works on other requests with it (coolDown: ${coolDown})`, () =>
+      Effect.gen(function* () {
+        yield* accept
+        const long = yield* together(times(4, ask("long")))
+        yield* pass(3000)
+        for (let i = 0; i < 6; i++) {
+          const [other] = yield* together([ask("other")])
+          // The window is full of those four, and tries one more every half minute.
+          for (let seconds = 0; seconds < 120; seconds += 10) yield* pass(10_000)
+          if (other !== undefined)
+            expect(yield* Fiber.join(other)).toMatchObject({ left: { knownGood: true, attempts: 3 } })
+        }
+        expect(yield* known).toBe(true)
+        yield* pass(3_600_000)
+        for (const fiber of long) expect(Either.isRight(yield* Fiber.join(fiber))).toBe(true)
+      }).pipe(
+        Effect.provide(
+          mimo(
+            (request) =>
+              isAbout("long", request) ? Gateway.delay("1 hour", whole) : isAbout("other", request) ? refused() : whole,
+            { coolDown, timeouts: { headers: "2 hours" } }
+          )
+        )
+      )
+    )
+  }
+})
+
 describe("what is private to one call closes the gate to nobody", () => {
   const policies: ReadonlyArray<readonly [name: string, setup: Setup]> = [
     [
