@@ -99,6 +99,9 @@ export interface Options {
 /** After this many exhausted calls in a row a key counts as never accepted. */
 const forgetAfter = 3
 
+/** But not within this many milliseconds while others are in flight: at a full gateway that is between two answers. */
+const exhaustedWithin = 1000
+
 /** Or after this many calls refused one after the other: as many requests as three calls with two retries make. */
 const forgetAfterCalls = 9
 
@@ -128,6 +131,8 @@ class Standing implements Credential {
   private readonly acceptedKeys = new WeakSet<Key.Key>()
   private origin: string | undefined
   private exhaustedInARow = 0
+  /** When the first of these was, by the gate's clock. */
+  private exhaustedSince = 0
   /** The gate's latest turn when an exhausted call was last counted. */
   private turnOfExhausted = 0
   /** Calls that were refused since a request was last accepted, each sent after the one before was refused. */
@@ -202,8 +207,10 @@ class Standing implements Credential {
     return Effect.suspend(() => {
       if (key !== this.current || turn <= this.turnOfExhausted || this.gate.isBeingServed) return Effect.void
       this.turnOfExhausted = this.gate.lastTurn
+      if (this.exhaustedInARow === 0) this.exhaustedSince = this.gate.now()
       this.exhaustedInARow += 1
-      return this.exhaustedInARow < forgetAfter ? Effect.void : this.demote(key)
+      const isLong = this.gate.isIdle || this.gate.now() - this.exhaustedSince >= exhaustedWithin
+      return isLong && this.exhaustedInARow >= forgetAfter ? this.demote(key) : Effect.void
     })
   }
 

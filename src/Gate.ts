@@ -226,6 +226,11 @@ export class Gate {
     return Number(this.clock.unsafeCurrentTimeNanos()) / 1e6
   }
 
+  /** Whether nothing is in flight. */
+  get isIdle(): boolean {
+    return this.inFlight === 0
+  }
+
   /** Whether the server works on a request: it was sent a while ago, and was not refused. */
   get isBeingServed(): boolean {
     this.hearOfSlowAnswers(this.now())

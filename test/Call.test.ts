@@ -1,6 +1,20 @@
 /** The laws of one call among others, through a provider at a scripted gateway, under the test clock. */
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Either, Exit, Fiber, Layer, Option, Redacted, Ref, Stream, TestClock, Tracer } from "effect"
+import {
+  Duration,
+  Effect,
+  Either,
+  Exit,
+  Fiber,
+  Layer,
+  Option,
+  Random,
+  Redacted,
+  Ref,
+  Stream,
+  TestClock,
+  Tracer
+} from "effect"
 import { MiMo, Provider, RetryObserver, RetryPolicy } from "../src/index.js"
 import * as Gateway from "../src/testing/Gateway.js"
 import {
@@ -259,6 +273,33 @@ describe("a good key at a gateway that is full", () => {
             if (prompt === undefined || refusedOnce.has(prompt)) return whole
             refusedOnce.add(prompt)
             return refused()
+          },
+          { coolDown: false }
+        )
+      )
+    )
+  })
+
+  it.effect("is no dead one because three calls without cool-down use up their retries between two answers", () => {
+    const busyUntil: Array<number> = []
+    return Effect.gen(function* () {
+      const first = yield* Effect.fork(accept)
+      yield* pass(200)
+      yield* Fiber.join(first)
+      const caller = Effect.repeatN(Effect.either(ask("any")), 20)
+      yield* Effect.forkAll(times(64, caller), { discard: true })
+      for (let i = 0; i < 100; i++) {
+        yield* pass(100)
+        expect(yield* known, `after ${i} tenths of a second`).toBe(true)
+      }
+    }).pipe(
+      Effect.withRandom(Random.make("a full gateway")),
+      Effect.provide(
+        mimo(
+          ({ at }) => {
+            if (busyUntil.filter((until) => until > at).length >= 16) return Gateway.delay("2 millis", refused())
+            busyUntil.push(at + 200)
+            return Gateway.delay("200 millis", whole)
           },
           { coolDown: false }
         )
