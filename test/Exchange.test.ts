@@ -10,6 +10,7 @@ import * as Exchange from "../src/Exchange.js"
 import { MiMo, OpenAiCompatible, Provider, RetryPolicy } from "../src/index.js"
 import type * as Opened from "../src/Opened.js"
 import * as Gateway from "../src/testing/Gateway.js"
+import * as Effort from "./Effort.js"
 import { clients, eventually, mimo as mimoAt, quick, serve } from "./Loopback.js"
 import { accept, chunk, failed, hello, refused, streamed, whole as wholeAnswer } from "./Wire.js"
 
@@ -480,28 +481,30 @@ describe("given up after any number of steps", () => {
   ]
   for (const [way, call] of ways) {
     for (const [how, wrap] of wraps) {
-      it.effect.each([10, 11, 13, 16, 2048])(`${way}, ${how}, leaves no body open (stride %i)`, (stride) =>
-        Effect.gen(function* () {
-          const client = Layer.provide(
-            Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, wrap)),
-            FetchHttpClient.layer
-          )
-          for (let steps = 0; steps < 120; steps++) {
-            const { fetch, left } = counting()
-            const fiber = yield* call.pipe(
-              Effect.provide(Layer.provide(MiMo.layer({ apiKey: Redacted.make("k-1") }), client)),
-              Effect.provideService(FetchHttpClient.Fetch, fetch),
-              Effect.withMaxOpsBeforeYield(stride),
-              Effect.fork
+      it.effect.each(Effort.some([10, 11, 13, 16, 2048], 1, 1))(
+        `${way}, ${how}, leaves no body open (stride %i)`,
+        (stride) =>
+          Effect.gen(function* () {
+            const client = Layer.provide(
+              Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, wrap)),
+              FetchHttpClient.layer
             )
-            yield* Effect.repeatN(Effect.yieldNow(), steps)
-            yield* Fiber.interrupt(fiber)
-            yield* TestClock.adjust("2 seconds")
-            yield* Effect.repeatN(Effect.yieldNow(), 60)
-            expect(left.bodies, `after ${steps} steps`).toBe(0)
-            expect(left.signals).toBeLessThanOrEqual(1)
-          }
-        })
+            for (let steps = 0; steps < 120; steps++) {
+              const { fetch, left } = counting()
+              const fiber = yield* call.pipe(
+                Effect.provide(Layer.provide(MiMo.layer({ apiKey: Redacted.make("k-1") }), client)),
+                Effect.provideService(FetchHttpClient.Fetch, fetch),
+                Effect.withMaxOpsBeforeYield(stride),
+                Effect.fork
+              )
+              yield* Effect.repeatN(Effect.yieldNow(), steps)
+              yield* Fiber.interrupt(fiber)
+              yield* TestClock.adjust("2 seconds")
+              yield* Effect.repeatN(Effect.yieldNow(), 60)
+              expect(left.bodies, `after ${steps} steps`).toBe(0)
+              expect(left.signals).toBeLessThanOrEqual(1)
+            }
+          })
       )
     }
   }

@@ -4,6 +4,7 @@ import { type Clock, Duration, Effect, Fiber, TestClock } from "effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Gate from "../src/Gate.js"
 import { type Caller, come, comes, round, settled, whoIsIn } from "./chaos/Caller.js"
+import * as Effort from "./Effort.js"
 import { times } from "./Wire.js"
 
 const minute = 60_000
@@ -267,7 +268,7 @@ describe("interruption", () => {
     ["after the turn came", [0, 1]],
     ["before the turn comes", [1, 0]]
   ] as const) {
-    it.effect.each([10, 11, 12, 13, 14, 15, 16, 17, 2048])(
+    it.effect.each(Effort.some([10, 11, 12, 13, 14, 15, 16, 17, 2048], 3, 1))(
       `any number of steps ${title} frees it (stride %i)`,
       (stride) =>
         Effect.gen(function* () {
@@ -284,7 +285,7 @@ describe("interruption", () => {
     )
   }
 
-  it.effect.each([10, 11, 12, 13, 14, 15, 16, 17])(
+  it.effect.each(Effort.some([10, 11, 12, 13, 14, 15, 16, 17], 3, 1))(
     "as the gate opens, at any step, lets the next one in (stride %i)",
     (stride) =>
       Effect.gen(function* () {
@@ -611,6 +612,6 @@ describe("whatever happens", () => {
         // And nothing is left of all that: as many as the bound walk in.
         expect(whoIsIn(yield* come(gate, concurrency + 1)).length).toBe(concurrency)
       }),
-    { fastCheck: { numRuns: 40 }, timeout: 60_000 }
+    { fastCheck: { numRuns: Effort.runs(15) }, timeout: 600_000 }
   )
 })

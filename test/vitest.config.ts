@@ -25,9 +25,9 @@ export default defineConfig(({ mode }) => ({
     env: { EFFORT: mode },
     include: mode === "long" ? longTests() : ["test/**/*.test.ts"],
     reporters: ["default", "./test/Tally.ts"],
-    // Many tests wait for sockets and for other processes, and one worker fewer than processors leaves those idle.
+    // Many tests wait for sockets and for other processes, and fewer workers than this leave the processors idle.
     minWorkers: 1,
-    maxWorkers: Math.max(3, availableParallelism()),
+    maxWorkers: Math.max(6, availableParallelism()),
     // Tests beside each other wait for the test clock most of the time.
     maxConcurrency: 16,
     // Only what hangs takes so long, however busy the machine is.

@@ -5,14 +5,16 @@ import * as Bundle from "./Bundle.js"
 const kb = (bytes: number) => bytes / 1024
 
 describe("the smallest program that streams a chat, for a browser, minified and gzipped", () => {
-  it("fits in 114 KB, Effect included", async () => {
+  // What guards a program in trouble costs 12 KB: the gate's line and window, bodies that middleware has touched, refusals
+  // that quote their user, a mismatch in one line. `Provider` carries what a program does not use of it, too.
+  it("fits in 126 KB, Effect included", async () => {
     const { gzip } = await Bundle.size("knowngood")
-    expect(kb(gzip)).toBeLessThan(114)
+    expect(kb(gzip)).toBeLessThan(126)
   })
 
-  it("has at most 26 KB that are not Effect", async () => {
+  it("has at most 37 KB that are not Effect", async () => {
     const { gzip } = await Bundle.size("knowngood", Bundle.withoutEffect)
-    expect(kb(gzip)).toBeLessThan(26)
+    expect(kb(gzip)).toBeLessThan(37)
   })
 
   it("leaves out what it does not use: the other wire, the words for users, the shared memory", async () => {
