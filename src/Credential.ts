@@ -9,12 +9,12 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Ref from "effect/Ref"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import * as Gate from "./Gate.js"
-import * as Key from "./Key.js"
+import * as Gate from "./credential/Gate.js"
+import * as Key from "./credential/Key.js"
 import * as KnownGood from "./KnownGood.js"
 
-export type { Scheme } from "./Key.js"
-export { bearer, header } from "./Key.js"
+export type { Scheme } from "./credential/Key.js"
+export { bearer, header } from "./credential/Key.js"
 
 export interface Credential {
   /** Where the key comes from, as a user would look for it: by default the name of an environment variable. */

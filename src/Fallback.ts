@@ -5,10 +5,10 @@
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as Call from "./Call.js"
-import * as Opened from "./Opened.js"
+import * as Opened from "./answer/Opened.js"
 import type * as ProviderError from "./ProviderError.js"
 import type { Service } from "./Service.js"
+import * as Call from "./transport/Call.js"
 
 export interface Options {
   /** Told before the next provider is asked. Default: nobody is told. */

@@ -5,10 +5,10 @@ import * as Effect from "effect/Effect"
 import * as JSONSchema from "effect/JSONSchema"
 import * as Schema from "effect/Schema"
 import type * as Chat from "./Chat.js"
-import * as Fault from "./Fault.js"
 import * as Json from "./Json.js"
-import * as Mismatch from "./Mismatch.js"
+import * as Mismatch from "./output/Mismatch.js"
 import type * as ProviderError from "./ProviderError.js"
+import * as Fault from "./refusal/Fault.js"
 
 /** An object at its root wherever the schema describes one, because OpenAI takes no other. */
 export const jsonSchema = <A, I, R>(schema: Schema.Schema<A, I, R>): Chat.JsonSchema => {

@@ -4,10 +4,11 @@
  * A protocol is pure: it encodes a request into a body, and decodes an answer a step at a time. It knows no host and
  * no key; where two hosts of one wire differ, a `Dialect` says how.
  */
+
+import * as Sse from "./answer/Sse.js"
 import type * as Chat from "./Chat.js"
-import * as Fault from "./Fault.js"
 import * as Joiner from "./Joiner.js"
-import * as Sse from "./Sse.js"
+import * as Fault from "./refusal/Fault.js"
 
 export interface Protocol {
   readonly id: "openai-chat" | "anthropic-messages"

@@ -3,12 +3,12 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
+import type * as Opened from "./answer/Opened.js"
 import type * as Chat from "./Chat.js"
 import type * as Credential from "./Credential.js"
-import type * as Fault from "./Fault.js"
-import type * as Opened from "./Opened.js"
 import type * as Protocol from "./Protocol.js"
 import type * as ProviderError from "./ProviderError.js"
+import type * as Fault from "./refusal/Fault.js"
 
 type Error = ProviderError.ProviderError
 

@@ -8,15 +8,15 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type * as Answer from "./Answer.js"
-import * as Call from "./Call.js"
-import * as Classify from "./Classify.js"
-import * as Exchange from "./Exchange.js"
-import * as Key from "./Key.js"
+import type * as Answer from "./answer/Answer.js"
+import * as ResponseBody from "./answer/ResponseBody.js"
+import * as Key from "./credential/Key.js"
 import * as ProviderError from "./ProviderError.js"
-import * as ResponseBody from "./ResponseBody.js"
+import * as Classify from "./refusal/Classify.js"
+import * as Call from "./transport/Call.js"
+import * as Exchange from "./transport/Exchange.js"
 
-export { make as transformClient } from "./TransformClient.js"
+export { make as transformClient } from "./transport/TransformClient.js"
 
 export interface Timeouts {
   /** From the request to the headers of the answer. Default 5 minutes: without a stream they come with the answer. */

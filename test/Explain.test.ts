@@ -1,7 +1,6 @@
 /** The words for each error, in every language: they are there, and they are true. */
 import { describe, expect, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Redacted } from "effect"
-import * as Classify from "../src/Classify.js"
 import * as Credential from "../src/Credential.js"
 import * as Explain from "../src/Explain.js"
 import type { Catalog } from "../src/explain/Catalog.js"
@@ -9,6 +8,7 @@ import { en } from "../src/explain/en.js"
 import { zh } from "../src/explain/zh.js"
 import * as ProviderError from "../src/ProviderError.js"
 import type { RetryNotice } from "../src/RetryObserver.js"
+import * as Classify from "../src/refusal/Classify.js"
 import { plantedKey } from "./Wire.js"
 
 type Facts = ProviderError.Facts

@@ -8,10 +8,10 @@ import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, FiberId, Logger, Option, Random, TestClock } from "effect"
 import * as KnownGood from "../src/KnownGood.js"
-import { settled } from "./chaos/Caller.js"
+import { settled } from "./Caller.js"
 import type { Task } from "./chaos/Remembering.js"
-import * as Store from "./chaos/Store.js"
 import * as Effort from "./Effort.js"
+import * as Store from "./Store.js"
 
 /** A program's memory, on a store that it may share. Each call of this is a process of its own. */
 const memoryOn = (

@@ -2,12 +2,12 @@
  * Anthropic's `POST /v1/messages`, as it, MiMo, DeepSeek, MiniMax and GLM speak it.
  */
 import * as Chat from "../Chat.js"
-import * as Fault from "../Fault.js"
 import * as Joiner from "../Joiner.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
-import * as ToolCalls from "../ToolCalls.js"
+import * as Fault from "../refusal/Fault.js"
 import { encode, id, unsupported } from "./AnthropicMessagesRequest.js"
+import * as ToolCalls from "./ToolCalls.js"
 
 type Fields = { readonly [key: string]: unknown }
 

@@ -2,12 +2,12 @@
  * OpenAI's `POST /chat/completions`, as it and everyone who copies it speak it.
  */
 import * as Chat from "../Chat.js"
-import * as Fault from "../Fault.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
-import * as ThinkTags from "../ThinkTags.js"
-import * as ToolCalls from "../ToolCalls.js"
+import * as Fault from "../refusal/Fault.js"
 import { encode, id } from "./OpenAiChatRequest.js"
+import * as ThinkTags from "./ThinkTags.js"
+import * as ToolCalls from "./ToolCalls.js"
 
 type Fields = { readonly [key: string]: unknown }
 

@@ -4,7 +4,7 @@
 import * as Chat from "../Chat.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
-import * as ToolCalls from "../ToolCalls.js"
+import * as ToolCalls from "./ToolCalls.js"
 
 type Fields = { readonly [key: string]: unknown }
 

@@ -1,11 +1,11 @@
 /** What the decoders read from a recording, held against what a client must read. Pure. */
 import * as Chat from "../../src/Chat.js"
-import * as Classify from "../../src/Classify.js"
-import * as Fault from "../../src/Fault.js"
 import * as Protocol from "../../src/Protocol.js"
 import { AnthropicMessages } from "../../src/protocol/AnthropicMessages.js"
 import { OpenAiChat } from "../../src/protocol/OpenAiChat.js"
-import * as Refusal from "../../src/Refusal.js"
+import * as Classify from "../../src/refusal/Classify.js"
+import * as Fault from "../../src/refusal/Fault.js"
+import * as Refusal from "../../src/refusal/Refusal.js"
 import type { Expected, Recording, Usage } from "./Recording.js"
 import { tags } from "./Tags.js"
 

@@ -2,11 +2,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, Redacted, Schema, Stream } from "effect"
 import * as FastCheck from "effect/FastCheck"
-import * as Fault from "../../src/Fault.js"
-import * as History from "../../src/History.js"
 import { Anthropic, Chat, Tool } from "../../src/index.js"
 import type * as Protocol from "../../src/Protocol.js"
 import { AnthropicMessages } from "../../src/protocol/AnthropicMessages.js"
+import * as Fault from "../../src/refusal/Fault.js"
+import * as History from "../../src/request/History.js"
 import * as Gateway from "../../src/testing/Gateway.js"
 import { body, sent } from "./Bodies.js"
 

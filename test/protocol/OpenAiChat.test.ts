@@ -1,10 +1,10 @@
 /** OpenAI's wire: the whole body of every feature on every host that has a preset, and answers that nobody recorded. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import * as Fault from "../../src/Fault.js"
 import { Chat, type Provider, Tool } from "../../src/index.js"
 import type * as Protocol from "../../src/Protocol.js"
 import { OpenAiChat } from "../../src/protocol/OpenAiChat.js"
+import * as Fault from "../../src/refusal/Fault.js"
 import * as Cost from "../Cost.js"
 import { body, type Name, sent } from "./Bodies.js"
 

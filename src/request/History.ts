@@ -1,0 +1,93 @@
+/**
+ * A conversation that a provider accepts: every tool call has its result, every result its call, and they stand
+ * together. Histories lose one or the other when a turn is interrupted or old turns are cut away, and every wire answers
+ * that with a 400.
+ */
+import * as Chat from "../Chat.js"
+
+/** The same messages if nothing is wrong with them, else repaired ones. The caller's array is not changed. */
+export const repair = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Chat.Message> =>
+  isSound(messages) ? messages : turnsOf(messages).flatMap(repairTurn)
+
+/** Nothing to repair: results follow their calls at once, each once, and no turn is empty. */
+const isSound = (messages: ReadonlyArray<Chat.Message>): boolean => {
+  /** How many calls of each id wait for their result. */
+  const open = new Map<string, number>()
+  for (const message of messages) {
+    if (message.role === "tool") {
+      const count = open.get(message.toolCallId)
+      if (count === undefined) return false
+      if (count === 1) open.delete(message.toolCallId)
+      else open.set(message.toolCallId, count - 1)
+      continue
+    }
+    if (open.size > 0) return false
+    if (message.role !== "assistant") continue
+    if (isEmpty(message)) return false
+    for (const { id } of message.toolCalls ?? []) open.set(id, (open.get(id) ?? 0) + 1)
+  }
+  return open.size === 0
+}
+
+/** What the model said, and all that came before it spoke again. Only the first may begin without the model. */
+type Turn = ReadonlyArray<Chat.Message>
+
+const turnsOf = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Turn> => {
+  let turn: Array<Chat.Message> = []
+  const turns = [turn]
+  for (const message of messages) {
+    if (message.role === "assistant") {
+      turn = []
+      turns.push(turn)
+    }
+    turn.push(message)
+  }
+  return turns
+}
+
+/** Behind the model's words one result for each call, in the calls' order: the first one given, or a word that there is none. */
+const repairTurn = (turn: Turn): Turn => {
+  const [said] = turn
+  if (said?.role !== "assistant") return turn.map(orphaned)
+  const rest = turn.slice(1)
+  if (isEmpty(said)) return rest.map(orphaned)
+  const given = placesOf(rest)
+  const taken = new Set<number>()
+  const results = (said.toolCalls ?? []).map((call) => {
+    const place = given.get(call.id)?.pop()
+    const result = place === undefined ? undefined : rest[place]
+    if (place === undefined || result === undefined) return interrupted(call)
+    taken.add(place)
+    return result
+  })
+  return [said, ...results, ...rest.flatMap((message, place) => (taken.has(place) ? [] : [orphaned(message)]))]
+}
+
+/** Where the results of each id stand, the first one last. */
+const placesOf = (messages: Turn): ReadonlyMap<string, Array<number>> => {
+  const places = new Map<string, Array<number>>()
+  for (let place = messages.length - 1; place >= 0; place--) {
+    const message = messages[place]
+    if (message?.role !== "tool") continue
+    const known = places.get(message.toolCallId)
+    if (known === undefined) places.set(message.toolCallId, [place])
+    else known.push(place)
+  }
+  return places
+}
+
+const interrupted = (call: Chat.ToolCall): Chat.ToolMessage =>
+  Chat.toolResult(call, "The call was interrupted; there is no result.", { isError: true })
+
+const orphaned = (message: Chat.Message): Chat.Message => (message.role === "tool" ? orphan(message) : message)
+
+/** A result whose call is gone is still worth knowing. */
+const orphan = (result: Chat.ToolMessage): Chat.UserMessage => {
+  const said = `Result of an earlier call of ${result.name}:`
+  return Chat.user(
+    typeof result.content === "string" ? `${said} ${result.content}` : [Chat.text(said), ...result.content]
+  )
+}
+
+const isEmpty = (message: Chat.AssistantMessage): boolean =>
+  message.text === "" && (message.toolCalls ?? []).length === 0 && message.replay === undefined

@@ -1,0 +1,246 @@
+/**
+ * One call: a turn at the gate, a key, a request, and retries by the policy. It passes on what the answers say about
+ * the key and about the server's capacity.
+ *
+ * It does not know what is sent or how the answer is read, so that the SDK's own requests and those of a transformed
+ * client are guarded, counted and repeated by the same rules.
+ */
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import type * as Tracer from "effect/Tracer"
+import type * as Credential from "../Credential.js"
+import * as Gate from "../credential/Gate.js"
+import * as Key from "../credential/Key.js"
+import * as ProviderError from "../ProviderError.js"
+import { RetryObserver } from "../RetryObserver.js"
+import * as RetryPolicy from "../RetryPolicy.js"
+import { CallLog } from "./CallLog.js"
+
+export interface Options {
+  readonly provider: string
+  readonly credential: Credential.Credential
+  /** How the key is written into a request. */
+  readonly scheme: Key.Scheme
+  /** `always`: a call without a key is pointless, so nothing is sent. */
+  readonly sendKey: "always" | "ifPresent"
+  /** Whether the key may be sent over plain http to another machine. Default false. */
+  readonly allowInsecure?: boolean | undefined
+  readonly policy: RetryPolicy.RetryPolicy
+  /** Whether the calls with one key wait together when the server cannot take more. Default true. */
+  readonly coolDown?: boolean | undefined
+}
+
+type Error = ProviderError.ProviderError
+
+/** One request of a call, as its sender sees it. */
+export interface Attempt {
+  /** With the key in it. */
+  readonly request: HttpClientRequest.HttpClientRequest
+  readonly key: Key.Key | Key.NoKey
+  /** Closes when the attempt fails; if it succeeds, it lives as long as the caller's scope. */
+  readonly scope: Scope.Scope
+  readonly span: Tracer.Span
+  /** Says that nothing more of the answer will come, so that a call waiting for its place may go. */
+  readonly over: () => void
+  /** Says that the answer broke after the attempt had succeeded. Returns the error with the facts of the whole call. */
+  readonly broke: <E extends Error>(error: E) => E
+}
+
+/** Sends an attempt. It succeeds when the server has taken the request: with the first event, or with the whole answer. */
+export type Send<A, R> = (attempt: Attempt) => Effect.Effect<A, Error, R>
+
+export interface Call<A, R> {
+  readonly request: HttpClientRequest.HttpClientRequest
+  /** Whether an answer proves the key. Listing models does not: MiMo lists them for a key that does not work. */
+  readonly provesKey: boolean
+  readonly send: Send<A, R>
+}
+
+/** Makes a call. The resources of its answer are released with the scope. */
+export type Run = <A, R>(call: Call<A, R>, scope: Scope.Scope) => Effect.Effect<A, Error, R>
+
+/**
+ * After a wait at the gate the key is read again, because it may have changed. If that takes longer than this, the key
+ * that was read before the wait is sent, so that the turn is not held up.
+ */
+const keyIsReadWithin = "1 second"
+
+export const make = (options: Options): Run => {
+  const { credential, provider, scheme } = options
+  const { gate } = credential
+  const coolsDown = options.coolDown !== false
+  const terms: Credential.Terms = { scheme, allowInsecure: options.allowInsecure === true }
+
+  const run: Run = (call, scope) =>
+    Effect.suspend(() => {
+      const log = new CallLog()
+      const place = new Gate.Place(coolsDown)
+      const once = Effect.catchAll(
+        keepOnSuccess(scope, (scope) => attempt(call, log, place, scope)),
+        (error) => Effect.fail(log.failed(error))
+      )
+      const withNewKey = Effect.catchTag(once, "AuthRejected", (error) => tryNewKey(log, error, once))
+      // The policy is only built once something has failed: nearly every call does without.
+      return Effect.catchAll(withNewKey, (error) => {
+        const policy = options
+          .policy(credential.knownGood)
+          .pipe(
+            RetryPolicy.observed((error, output, delay) =>
+              notify(log, error, RetryPolicy.retryOf(output) ?? new RetryPolicy.Retry(log.attempts, undefined), delay)
+            )
+          )
+        return Effect.tapError(RetryPolicy.goOn(withNewKey, error, policy), (error) => settle(log, error))
+      })
+    })
+
+  const attempt = <A, R>(
+    { provesKey, request, send }: Call<A, R>,
+    log: CallLog,
+    place: Gate.Place,
+    scope: Scope.Scope
+  ): Effect.Effect<A, Error, R> =>
+    Effect.gen(function* () {
+      const { fail, span } = yield* spanOf(scope)
+      const { key, turn } = yield* Effect.withParentSpan(enter(place, scope), span)
+      const authorized = credential.authorize(request, key, terms)
+      if (Key.isRefusal(authorized)) return yield* Effect.fail(refusedByUs(authorized))
+      log.sent(key, turn.number)
+      const sent = send({
+        request: authorized,
+        key,
+        scope,
+        span,
+        over: () => gate.over(turn),
+        broke: (error) => {
+          const told = log.failed(error)
+          fail(told)
+          return told
+        }
+      })
+      const answer = yield* sent.pipe(
+        Effect.tapError((error) => heard(turn, log, error)),
+        Effect.withParentSpan(span)
+      )
+      gate.accepted(turn)
+      if (provesKey && key._tag === "Key") yield* credential.accepted(key)
+      return answer
+    })
+
+  /**
+   * A key, and a turn to send it. The key is read before the wait, so that nobody waits for somebody else's key, and
+   * again after a wait.
+   */
+  const enter = (place: Gate.Place, scope: Scope.Scope): Effect.Effect<Entered, Error> =>
+    Effect.flatMap(readKey, (key) =>
+      Effect.flatMap(gate.enter(place, scope), (turn) => {
+        if (!turn.waited) return Effect.succeed({ key, turn })
+        const readAgain = Effect.timeoutOption(Effect.disconnect(readKey), keyIsReadWithin)
+        return Effect.map(readAgain, (read) => ({ key: Option.getOrElse(read, () => key), turn }))
+      })
+    )
+
+  const readKey = Effect.flatMap(credential.read, (key): Effect.Effect<Key.Key | Key.NoKey, Error> => {
+    if (key._tag === "Key" || (options.sendKey === "ifPresent" && key.problem === "Absent")) return Effect.succeed(key)
+    const facts = ProviderError.nothingSent(provider)
+    return Effect.fail(new ProviderError.AuthMissing({ ...facts, source: credential.source, problem: key.problem }))
+  })
+
+  const refusedByUs = ({ problem, subject }: Key.Refusal): Error =>
+    new ProviderError.InvalidRequest({
+      ...ProviderError.nothingSent(provider),
+      reason: "BadRequest",
+      problem,
+      subject
+    })
+
+  /**
+   * Passes a failure on at once, whatever becomes of the call: policy, observer and interruption are its own affair.
+   */
+  const heard = (turn: Gate.Turn, log: CallLog, error: Error): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (saysTooMuch(error)) {
+        const { retryAfter } = error
+        if (coolsDown) gate.refused(turn, retryAfter === undefined ? undefined : Duration.toMillis(retryAfter))
+      } else if (isAnswer(error)) gate.accepted(turn)
+      return error._tag === "AuthRejected" && error.knownGood && log.key?._tag === "Key"
+        ? credential.refused(log.key, log.turn, log)
+        : Effect.void
+    })
+
+  /** If the key was replaced while its request was in flight, the refusal says nothing about the new one. */
+  const tryNewKey = <A, R>(log: CallLog, error: ProviderError.AuthRejected, again: Effect.Effect<A, Error, R>) =>
+    Effect.flatMap(credential.read, (key): Effect.Effect<A, Error, R> => {
+      if (key === log.key || key._tag === "NoKey" || log.hasTriedNewKey) return Effect.fail(error)
+      log.hasTriedNewKey = true
+      return Effect.zipRight(notify(log, error, new RetryPolicy.Retry(1, 1), Duration.zero), again)
+    })
+
+  const notify = (log: CallLog, error: Error, { attempt, budget }: RetryPolicy.Retry, delay: Duration.Duration) => {
+    log.waits(delay)
+    return Effect.flatMap(Effect.all([RetryObserver, Clock.currentTimeMillis]), ([{ onRetry }, at]) =>
+      onRetry({ provider, error, attempt, budget, delay, at })
+    )
+  }
+
+  /** Counts a known-good key that was refused to the end of its retries; after several it counts as never accepted. */
+  const settle = (log: CallLog, error: Error) =>
+    error._tag === "AuthRejected" && error.knownGood && log.key?._tag === "Key" && !wasHeldBack(error)
+      ? credential.exhausted(log.key, log.turn)
+      : Effect.void
+
+  /** The span lasts until the answer has been read, and ends with its outcome: once, even if the call is given up. */
+  const spanOf = (scope: Scope.Scope) => Effect.uninterruptible(beginSpan(scope))
+
+  const beginSpan = (scope: Scope.Scope) =>
+    Effect.flatMap(
+      Effect.makeSpan("knowngood.attempt", { attributes: { provider }, kind: "client", captureStackTrace: false }),
+      (span) => {
+        let broken: Exit.Exit<never, Error> | undefined
+        const end = (exit: Exit.Exit<unknown, unknown>) =>
+          Effect.clockWith((clock) => Effect.sync(() => span.end(clock.unsafeCurrentTimeNanos(), broken ?? exit)))
+        const fail = (error: Error): void => {
+          broken = Exit.fail(error)
+        }
+        return Effect.as(Scope.addFinalizerExit(scope, end), { span, fail })
+      }
+    )
+
+  return run
+}
+
+interface Entered {
+  readonly key: Key.Key | Key.NoKey
+  readonly turn: Gate.Turn
+}
+
+/** The server cannot take more now: it says so, or it refuses a good key without forbidding a retry. */
+const saysTooMuch = (error: Error): error is ProviderError.Transient | ProviderError.AuthRejected =>
+  error._tag === "AuthRejected"
+    ? error.knownGood && error.shouldRetry !== false
+    : error._tag === "Transient" &&
+      (error.retryAfter !== undefined || error.reason === "RateLimited" || error.reason === "Overloaded")
+
+/** The server had room for the request, but objected to its content or answered nothing sensible. */
+const isAnswer = ({ _tag, status }: Error): boolean =>
+  status !== undefined && (_tag === "InvalidRequest" || _tag === "InvalidResponse" || _tag === "QuotaExceeded")
+
+/** The longest wait that a policy accepts from a server by default. */
+const longestWait = Duration.minutes(1)
+
+/** Not retried because the server forbade it, or asked for too long a wait, so its retries are not used up. */
+const wasHeldBack = ({ attempts, retryAfter, shouldRetry }: ProviderError.AuthRejected): boolean =>
+  shouldRetry === false || (attempts === 1 && retryAfter !== undefined && Duration.greaterThan(retryAfter, longestWait))
+
+/** Runs `use` in a scope of its own. A failure closes that scope; after a success it lives as long as the outer one. */
+export const keepOnSuccess = <A, E, R>(outer: Scope.Scope, use: (scope: Scope.Scope) => Effect.Effect<A, E, R>) =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Scope.fork(outer, ExecutionStrategy.sequential), (scope) =>
+      Effect.onError(restore(use(scope)), (cause) => Scope.close(scope, Exit.failCause(cause)))
+    )
+  )

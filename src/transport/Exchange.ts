@@ -1,0 +1,311 @@
+/**
+ * One HTTP exchange: no redirect, no span, no longer than its scope. What breaks is a `ProviderError`.
+ */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Body from "../answer/Body.js"
+import type * as ResponseBody from "../answer/ResponseBody.js"
+import * as Watch from "../answer/Watch.js"
+import * as Redaction from "../credential/Redaction.js"
+import * as ProviderError from "../ProviderError.js"
+
+export interface Options {
+  readonly provider: string
+  readonly client: HttpClient.HttpClient
+  readonly waits: Waits
+}
+
+/** The longest waits, in milliseconds. */
+export interface Waits extends ResponseBody.Waits {
+  /** From the request to the headers of the answer. */
+  readonly headers: number
+}
+
+export type Exchange = (
+  request: HttpClientRequest.HttpClientRequest,
+  /** Takes the key out of a text. */
+  scrub: (text: string) => string,
+  /** The resources of the answer are given up with it. */
+  scope: Scope.Scope
+) => Effect.Effect<Answered, ProviderError.ProviderError>
+
+/** The headers have come; the body has not been read yet. */
+export interface Answered extends Omit<ResponseBody.Source, "waits"> {
+  readonly response: HttpClientResponse.HttpClientResponse
+}
+
+/** It never fails: Effect logs the failure of a fiber that nobody waits for, and this one may quote the key. */
+type Sent = Fiber.RuntimeFiber<Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>>
+
+/**
+ * The request runs in a fiber of its own, so that it can be given up when the headers are late.
+ *
+ * The client's own span is off: it would carry every header of the answer, in which a server may echo the key, and it
+ * does not know that `api-key` is a secret.
+ */
+export const make = ({ client, provider, waits }: Options): Exchange => {
+  const quiet = HttpClient.withScope(HttpClient.withTracerDisabledWhen(client, () => true))
+  // At least 1 ms: a zero would keep the watch awake all the time.
+  const shortest = Math.max(1, Math.min(waits.headers, waits.idle, waits.stall))
+  const all = new WeakMap<Clock.Clock, Watch.Watches>()
+
+  const watchesBy = (clock: Clock.Clock): Watch.Watches => {
+    const watches = all.get(clock) ?? Watch.make(clock, shortest)
+    all.set(clock, watches)
+    return watches
+  }
+
+  const begin = (request: HttpClientRequest.HttpClientRequest, scope: Scope.Scope) =>
+    Effect.gen(function* () {
+      const clock = yield* Effect.clock
+      const connection = yield* Scope.make()
+      const execute = Effect.mapInputContext(quiet.execute(request), (context: Context.Context<never>) =>
+        Context.add(unredirected(context), Scope.Scope, connection)
+      )
+      // A call whose signal had been aborted before it began is interrupted in this pause, and sends nothing.
+      const paused = Effect.zipRight(Effect.yieldNow(), Effect.exit(execute))
+      const sent = yield* Effect.forkDaemon(Effect.interruptible(paused))
+      const watch = new Watch.Watch(clock)
+      const watches = watchesBy(clock)
+      yield* watches.begin(watch)
+      const held = new Held(sent, connection, watch, watches)
+      yield* Scope.addFinalizer(
+        scope,
+        Effect.suspend(() => held.giveUp())
+      )
+      return held
+    })
+
+  const headers = ({ sent, watch }: Held) =>
+    Effect.async<Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>, Failure>(
+      (resume) => {
+        const late = watch.now() + waits.headers
+        watch.over(
+          () => late,
+          () => resume(Effect.fail(tooLate(provider)))
+        )
+        sent.addObserver((ended) => {
+          watch.rest()
+          resume(ended)
+        })
+      }
+    )
+
+  return (request, scrub, scope) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(begin(request, scope), (held) =>
+        Effect.flatMap(restore(headers(held)), (exit): Effect.Effect<Answered, Failure> => {
+          const response = given(exit)
+          if (Exit.isFailure(response)) {
+            return Effect.failCause(Cause.map(response.cause, (error) => broken(provider, error, scrub)))
+          }
+          if (!isResponse(response.value)) return Effect.fail(none(provider))
+          return Effect.map(Body.fromResponse(response.value), (body): Answered => {
+            held.body = body
+            return {
+              response: response.value,
+              watch: held.watch,
+              body: scrubbed(body, scrub),
+              whole: held.whole,
+              over: () => undefined
+            }
+          })
+        })
+      )
+    )
+}
+
+type Failure = ProviderError.ProviderError
+
+/** A client that fails because of the status still has an answer; what it means is decided here. */
+const given = <E extends HttpClientError.HttpClientError>(
+  exit: Exit.Exit<HttpClientResponse.HttpClientResponse, E>
+): Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError> => {
+  if (Exit.isSuccess(exit)) return exit
+  const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  return error?._tag === "ResponseError" && error.reason === "StatusCode" ? Exit.succeed(error.response) : exit
+}
+
+/** A program's own client may return anything. */
+const isResponse = (response: HttpClientResponse.HttpClientResponse): boolean => {
+  try {
+    return typeof response.status === "number"
+  } catch {
+    return false
+  }
+}
+
+/** The word for what broke comes from the platform, which may quote anything. */
+const scrubbed = ({ isOver, next, release }: Body.Body, scrub: (text: string) => string): Body.Body => ({
+  isOver,
+  release,
+  next: (then) => next((read) => then(read._tag === "Broken" ? { ...read, code: word(read.code, scrub) } : read))
+})
+
+const word = (code: string, scrub: (text: string) => string): string => Redaction.shown(code, 120, scrub)
+
+/** Servers end the body a moment after `[DONE]`. Some never do. In milliseconds. */
+const lingersFor = 1000
+
+/** The most bytes read after a complete answer. The end of a body takes a line or two. */
+const lingersOver = 4096
+
+/** Waits for nobody, yet what can be given up at once has been given up when a call that broke it off goes on. */
+const aMoment = Effect.repeatN(Effect.yieldNow(), 3)
+
+/** The parts of an exchange that exist so far. All are given up together. */
+class Held {
+  body: Body.Body | undefined
+  /** The answer is complete, and only the end of its body is still awaited. */
+  private lingers = false
+  /** The call has given it up; only its lingering keeps it. */
+  private isGivenUp = false
+
+  constructor(
+    readonly sent: Sent,
+    private readonly connection: Scope.CloseableScope,
+    readonly watch: Watch.Watch,
+    private readonly watches: Watch.Watches
+  ) {}
+
+  /** Nothing that comes now is of use, but a body read to its end leaves its connection to the next request. */
+  readonly whole = (): void => {
+    this.lingers = true
+    this.breakOffAt(this.watch.now() + lingersFor)
+    this.readAway(lingersOver)
+    if (this.lingers) this.watches.wake()
+  }
+
+  /** Breaks off what has not ended. Nobody waits for that: a client may take for ever. */
+  giveUp(): Effect.Effect<void> {
+    this.isGivenUp = true
+    if (this.lingers) return Effect.void
+    this.watches.end(this.watch)
+    return this.body?.isOver() === true ? Effect.void : this.breakOff
+  }
+
+  private readAway(left: number): void {
+    this.body?.next((read) => {
+      if (read._tag !== "Bytes") this.endLingering()
+      else if (left > read.bytes.length) this.readAway(left - read.bytes.length)
+      else {
+        // Too long for the end of a body: it is something else.
+        this.breakOffAt(this.watch.now())
+        this.watches.wake()
+      }
+    })
+  }
+
+  private breakOffAt(late: number): void {
+    this.watch.over(
+      () => late,
+      (fork) => {
+        this.endLingering()
+        fork(this.breakOff)
+      }
+    )
+  }
+
+  private endLingering(): void {
+    this.lingers = false
+    this.watch.rest()
+    if (this.isGivenUp) this.watches.end(this.watch)
+  }
+
+  private readonly breakOff: Effect.Effect<void> = Effect.suspend(() => {
+    this.sent.unsafeInterruptAsFork(FiberId.none)
+    const close = Effect.zipRight(this.body?.release ?? Effect.void, Scope.close(this.connection, Exit.void))
+    return Effect.zipRight(close, aMoment)
+  })
+}
+
+/**
+ * Where the client is `fetch`, it follows no redirect: `fetch` strips `Authorization` on the way to another origin, but
+ * neither `x-api-key` nor `api-key`.
+ */
+export const unredirected = <R>(context: Context.Context<R>): Context.Context<R> => {
+  const init = Option.getOrUndefined(Context.getOption(context, FetchHttpClient.RequestInit))
+  return Context.add(context, FetchHttpClient.RequestInit, { ...init, redirect: "manual" })
+}
+
+const tooLate = (provider: string): ProviderError.ProviderError =>
+  new ProviderError.Transient({
+    ...ProviderError.nothingSent(provider),
+    reason: "TimedOut",
+    clock: "headers"
+  })
+
+/** The client returned something that is not a response. Another try would return the same. */
+const none = (provider: string): ProviderError.ProviderError =>
+  new ProviderError.InvalidResponse({ ...ProviderError.nothingSent(provider), reason: "NotTheProtocol" })
+
+/** What an exchange that broke means. */
+export const broken = (
+  provider: string,
+  error: HttpClientError.HttpClientError,
+  scrub: (text: string) => string
+): ProviderError.ProviderError => {
+  const system = Body.codeOf(error.cause)
+  const code = word(system ?? error.reason, scrub)
+  const facts = { ...ProviderError.nothingSent(provider), code }
+  if (system !== undefined && untrusted.has(system)) {
+    return new ProviderError.InvalidRequest({ ...facts, reason: "BadRequest", problem: "UntrustedCertificate" })
+  }
+  if (error._tag === "RequestError" && error.reason !== "Transport") {
+    return new ProviderError.InvalidRequest({ ...facts, reason: "BadRequest" })
+  }
+  // The client reads the answer itself, and cannot parse it.
+  if (error._tag === "ResponseError" && error.cause instanceof SyntaxError) {
+    return new ProviderError.InvalidResponse({ ...facts, status: error.response.status, reason: "NotTheProtocol" })
+  }
+  return new ProviderError.Transient({ ...facts, reason: /TIMEOUT|TIMEDOUT/.test(code) ? "TimedOut" : "Unreachable" })
+}
+
+/**
+ * The system's words for a certificate that cannot be verified: https://nodejs.org/api/tls.html#x509-certificate-error-codes,
+ * the two of `tls.checkServerIdentity` and Bun's own.
+ */
+const untrusted: ReadonlySet<string> = new Set([
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_CRL",
+  "UNABLE_TO_DECRYPT_CERT_SIGNATURE",
+  "UNABLE_TO_DECRYPT_CRL_SIGNATURE",
+  "UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY",
+  "CERT_SIGNATURE_FAILURE",
+  "CRL_SIGNATURE_FAILURE",
+  "CERT_NOT_YET_VALID",
+  "CERT_HAS_EXPIRED",
+  "CRL_NOT_YET_VALID",
+  "CRL_HAS_EXPIRED",
+  "ERROR_IN_CERT_NOT_BEFORE_FIELD",
+  "ERROR_IN_CERT_NOT_AFTER_FIELD",
+  "ERROR_IN_CRL_LAST_UPDATE_FIELD",
+  "ERROR_IN_CRL_NEXT_UPDATE_FIELD",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "CERT_CHAIN_TOO_LONG",
+  "CERT_REVOKED",
+  "INVALID_CA",
+  "PATH_LENGTH_EXCEEDED",
+  "INVALID_PURPOSE",
+  "CERT_UNTRUSTED",
+  "CERT_REJECTED",
+  "HOSTNAME_MISMATCH",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+  "ERR_TLS_CERT_ALTNAME_FORMAT",
+  "UNKNOWN_CERTIFICATE_VERIFICATION_ERROR"
+])

@@ -1,0 +1,259 @@
+/**
+ * The same calls for other people's clients: an `HttpClient` in, an `HttpClient` out, for any API whose 401 can pass. The
+ * key goes only where the credential belongs, the calls wait at its gate, and what is refused for good comes back as the
+ * response that it was, so the program above sees what it would have seen.
+ */
+import * as Headers from "@effect/platform/Headers"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as Predicate from "effect/Predicate"
+import * as Body from "../answer/Body.js"
+import * as KeylessResponse from "../answer/KeylessResponse.js"
+import * as ResponseBody from "../answer/ResponseBody.js"
+import * as BaseUrl from "../BaseUrl.js"
+import type * as Credential from "../Credential.js"
+import * as Key from "../credential/Key.js"
+import type * as ProviderError from "../ProviderError.js"
+import * as RetryPolicy from "../RetryPolicy.js"
+import * as Classify from "../refusal/Classify.js"
+import * as Call from "./Call.js"
+import * as Exchange from "./Exchange.js"
+
+export interface Options {
+  /** Names the provider in notices, errors and spans. */
+  readonly provider: string
+  /**
+   * The key that is sent, and its flag. The first host that gets the key owns it. A 2xx counts as accepted: only the
+   * program above knows what is inside. Its `concurrency` counts requests until their headers have come.
+   */
+  readonly credential: Credential.Credential
+  /** How the key is written into a request. Default `Credential.bearer`. */
+  readonly scheme?: Key.Scheme | undefined
+  /** Default `RetryPolicy.standard`. */
+  readonly policy?: RetryPolicy.RetryPolicy | undefined
+  /** Whether the calls with this key wait together when the server cannot take more. Default true. */
+  readonly coolDown?: boolean | undefined
+  /** Sends the key over plain http to another machine than this one. Default false. */
+  readonly allowInsecure?: boolean | undefined
+}
+
+type Request = HttpClientRequest.HttpClientRequest
+type Response = HttpClientResponse.HttpClientResponse
+type Error = ProviderError.ProviderError
+
+/** How a call ended, as the program above is to see it. */
+type Outcome = Effect.Effect<Response, HttpClientError.HttpClientError>
+
+/** A request that was refused or broke: what it means, and how the program is to see it if nothing better comes. */
+interface Refused {
+  readonly error: Error
+  /** Takes the same error with the facts of the whole call. */
+  readonly outcome: (error: Error) => Outcome
+}
+
+const transform = (client: HttpClient.HttpClient, options: Options): HttpClient.HttpClient => {
+  const { credential, policy = RetryPolicy.standard, provider, scheme = Key.bearer } = options
+  const { postprocess, preprocess } = halves(client)
+  const call = Call.make({ ...options, policy, scheme, sendKey: "always" })
+
+  /** One call for a request that is ready to be sent, but for the key. */
+  const run = (request: Request): Outcome =>
+    Effect.suspend(() => {
+      const shown = without(request, scheme)
+      let last: Refused | undefined
+      const send: Call.Send<Outcome, never> = (attempt) =>
+        Effect.catchAll(answered(attempt, shown), (refused) => {
+          last = refused
+          return Effect.fail(refused.error)
+        })
+      return Effect.zipRight(
+        own(request),
+        Effect.scopedWith((scope) => call({ request, provesKey: true, send }, scope))
+      ).pipe(
+        Effect.matchEffect({
+          onSuccess: (outcome) => outcome,
+          onFailure: (error) =>
+            last === undefined || wasNotSent(error) ? Effect.fail(notSent(shown, error)) : last.outcome(error)
+        })
+      )
+    })
+
+  /** The memory knows a key at a host, so the host is told before the key is read. One that gets no key owns none. */
+  const own = (request: Request): Effect.Effect<unknown> => {
+    const origin = Key.originOf(request)
+    const isSafe = origin !== undefined && (options.allowInsecure === true || !BaseUrl.isExposed(origin))
+    return isSafe ? credential.bind(origin) : Effect.void
+  }
+
+  const answered = (attempt: Call.Attempt, request: Request): Effect.Effect<Outcome, Refused> => {
+    const sight: KeylessResponse.Sight = { request, redact: redactor(attempt.key) }
+    const answer = sent(postprocess(Effect.succeed(attempt.request)), scheme, sight.redact)
+    return Effect.matchEffect(answer, {
+      onSuccess: (response) => judged(attempt, response, sight, Effect.succeed),
+      onFailure: (error) =>
+        error._tag === "ResponseError" && error.reason === "StatusCode"
+          ? // A client that fails because of the status still has an answer.
+            judged(attempt, error.response, sight, (response, cause) =>
+              Effect.fail(responseError(error, response, sight, cause))
+            )
+          : Effect.fail({
+              error: Exchange.broken(provider, error, Key.scrub(attempt.key)),
+              outcome: (cause) => Effect.fail(brokenOff(error, sight, cause))
+            })
+    })
+  }
+
+  const judged = (
+    attempt: Call.Attempt,
+    response: Response,
+    sight: KeylessResponse.Sight,
+    outcome: (response: Response, error?: Error) => Outcome
+  ): Effect.Effect<Outcome, Refused> => {
+    attempt.span.attribute("status", response.status)
+    if (response.status >= 200 && response.status < 300) {
+      return Effect.succeed(outcome(KeylessResponse.make(response, sight)))
+    }
+    return Effect.flatMap(beginning(response), (body) => {
+      const same = KeylessResponse.withBody(response, body, sight)
+      return Effect.flatMap(meaning(attempt.key, response, body), (error) =>
+        Effect.fail({ error, outcome: (error) => outcome(same, error) })
+      )
+    })
+  }
+
+  const meaning = (key: Call.Attempt["key"], { headers, status }: Response, body: Uint8Array): Effect.Effect<Error> =>
+    Effect.zipWith(
+      key._tag === "Key" ? credential.isKnownGood(key) : Effect.succeed(false),
+      Clock.currentTimeMillis,
+      (knownGood, now) =>
+        Classify.classify(
+          { provider, status, headers, body: new TextDecoder().decode(body), now },
+          { source: credential.source, key, knownGood, emitted: false }
+        )
+    )
+
+  return HttpClient.makeWith(Effect.flatMap(run), preprocess)
+}
+
+/**
+ * Puts the key of the credential into every request of a client, and gives it the retries of a provider: a key that was
+ * accepted before and is refused is tried again, what may pass is waited out, calls with the same credential wait
+ * together, and a key that is refused for good is not tried any more.
+ *
+ * What is refused for good comes back as the response that it was, with at most 64 KiB of its body. An error is the
+ * platform's own, and its `cause` the `ProviderError` that says what happened: `RequestError` where nothing was sent
+ * (no key, another host, plain http) or the connection broke. No error and no response has the key in it, and a body
+ * that a server streams is handed on as it comes. It follows no redirect over `fetch`, because the key would go along.
+ *
+ * The client's own `mapRequest` (a base URL, say) is in effect before the key is put in; retries of its own multiply
+ * with these.
+ *
+ * @example
+ * import { HttpClient } from "@effect/platform"
+ * import { Config, Effect } from "effect"
+ * import { Credential, Transport } from "knowngood"
+ *
+ * const program = Effect.gen(function* () {
+ *   const credential = yield* Credential.make({ source: "ACME_KEY", apiKey: Config.redacted("ACME_KEY") })
+ *   const client = (yield* HttpClient.HttpClient).pipe(Transport.transformClient({ provider: "acme", credential }))
+ *   const response = yield* client.get("https://api.acme.example/v1/reports")
+ *   return yield* response.json
+ * })
+ */
+export const make: {
+  (client: HttpClient.HttpClient, options: Options): HttpClient.HttpClient
+  (options: Options): (client: HttpClient.HttpClient) => HttpClient.HttpClient
+} = dual(2, transform)
+
+/** A client of the platform first prepares a request and then sends it. */
+interface Halves {
+  readonly preprocess: HttpClient.HttpClient.Preprocess<HttpClientError.HttpClientError, never>
+  readonly postprocess: HttpClient.HttpClient.Postprocess<HttpClientError.HttpClientError, never>
+}
+
+/** The key is put in between the two halves: only then is the whole URL known. */
+const halves = (client: HttpClient.HttpClient): Halves =>
+  hasHalves(client) ? client : { preprocess: Effect.succeed, postprocess: Effect.flatMap(client.execute) }
+
+/** The platform's types do not show the two halves. */
+const hasHalves = (client: HttpClient.HttpClient): client is HttpClient.HttpClient & Halves =>
+  isFunction(client, "preprocess") && isFunction(client, "postprocess")
+
+const isFunction = (value: object, name: string): boolean =>
+  Predicate.hasProperty(value, name) && typeof value[name] === "function"
+
+/** A span of the client's own shows the headers of the request, except those that it is told to redact. */
+const sent = (answer: Outcome, scheme: Key.Scheme, redact: KeylessResponse.Sight["redact"]): Outcome => {
+  const secret = scheme.header.toLowerCase()
+  return answer.pipe(
+    Effect.mapInputContext((context: Context.Context<never>) => Exchange.unredirected(context)),
+    Effect.locallyWith(Headers.currentRedactedNames, (names) => (names.includes(secret) ? names : [...names, secret])),
+    Effect.catchAllDefect((defect) => Effect.die(KeylessResponse.keylessCause(defect, redact)))
+  )
+}
+
+const redactor = (key: Key.Key | Key.NoKey): KeylessResponse.Sight["redact"] =>
+  key._tag === "Key" ? key.redact : (text) => text
+
+/** The program may have put in a key itself. Ours replaces it, and may be the same. */
+const without = (request: Request, { header }: Key.Scheme): Request =>
+  header.toLowerCase() in request.headers ? HttpClientRequest.setHeader(request, header, "[redacted]") : request
+
+/** How much of a refusal's body is read, which is also what the program above gets. */
+const bodyLimit = { maxBytes: 64 * 1024, within: Duration.seconds(10) }
+
+const beginning = (response: Response): Effect.Effect<Uint8Array<ArrayBuffer>> =>
+  Effect.acquireUseRelease(
+    Body.fromResponse(response),
+    (body) => ResponseBody.beginning(body, bodyLimit),
+    ({ release }) => release
+  )
+
+const responseError = (
+  { description, reason }: HttpClientError.ResponseError,
+  response: Response,
+  { redact, request }: KeylessResponse.Sight,
+  cause: Error | undefined
+): HttpClientError.ResponseError =>
+  new HttpClientError.ResponseError({
+    request,
+    response,
+    reason,
+    ...(cause === undefined ? undefined : { cause }),
+    ...(description === undefined ? undefined : { description: redact(description) })
+  })
+
+/** The client's own cause may quote the request, key and all. */
+const brokenOff = (
+  error: HttpClientError.HttpClientError,
+  sight: KeylessResponse.Sight,
+  cause: Error
+): HttpClientError.HttpClientError =>
+  error._tag === "ResponseError"
+    ? responseError(error, KeylessResponse.make(error.response, sight), sight, cause)
+    : new HttpClientError.RequestError({
+        request: sight.request,
+        reason: error.reason,
+        cause,
+        description: cause.message
+      })
+
+/** Whether the fault was found before there was a request: what a server or the system says has a status or a code. */
+const wasNotSent = ({ code, status }: Error): boolean => code === undefined && status === undefined
+
+const notSent = (request: Request, cause: Error): HttpClientError.RequestError => {
+  const isAboutUrl = cause._tag === "InvalidRequest" && cause.problem !== "BadHeader"
+  return new HttpClientError.RequestError({
+    request,
+    reason: isAboutUrl ? "InvalidUrl" : "Encode",
+    cause,
+    description: cause.message
+  })
+}

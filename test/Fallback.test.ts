@@ -1,0 +1,378 @@
+/** Several providers as one: when the next is asked, and when not. */
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Deferred, Effect, Fiber, Layer, Redacted, Schema, Scope, Stream, TestClock } from "effect"
+import { Chat, OpenAiCompatible, Provider, type ProviderError, RetryPolicy } from "../src/index.js"
+import * as Gateway from "../src/testing/Gateway.js"
+import { chunk, failed, hello, refused, streamed, times, whole } from "./Wire.js"
+
+/** A provider with a script of its own, and how often it was asked. */
+const provider = (id: string, script: Gateway.Script, options: Partial<OpenAiCompatible.Options> = {}) =>
+  Effect.gen(function* () {
+    const context = yield* Layer.build(Gateway.layer(script))
+    const service = yield* OpenAiCompatible.make({
+      id,
+      baseUrl: "https://gateway.test/v1",
+      model: "m",
+      apiKey: Redacted.make(`sk-${id}-0123456789`),
+      policy: () => RetryPolicy.none,
+      ...options
+    }).pipe(Effect.provide(context))
+    const asked = Effect.map(Context.get(context, Gateway.Gateway).requests, ({ length }) => length)
+    return { service, asked }
+  })
+
+const streams = (service: Provider.Provider["Type"]) => Chat.collect(service.stream(hello))
+
+const calls = [
+  ["complete", (service: Provider.Provider["Type"]) => service.complete(hello), whole],
+  ["stream", streams, streamed]
+] as const
+
+/** What a provider answers, and whether another one is asked then. */
+const answers: ReadonlyArray<readonly [tag: string, answer: Gateway.Answer, movesOn: boolean]> = [
+  ["Transient", failed(503), true],
+  ["Transient", Gateway.unreachable, true],
+  ["QuotaExceeded", failed(402), true],
+  ["AuthRejected", refused(), true],
+  ["InvalidRequest", failed(400), false],
+  ["InvalidRequest", failed(404), false],
+  ["InvalidResponse", Gateway.text("<html>", { headers: { "content-type": "text/html" } }), false]
+]
+
+describe.each(calls)("%s", (_, ask, good) => {
+  for (const [tag, answer, movesOn] of answers) {
+    it.scoped(`${tag} (${answer.status}) ${movesOn ? "moves on" : "does not move on"}`, () =>
+      Effect.gen(function* () {
+        const first = yield* provider("first", [answer])
+        const second = yield* provider("second", [good])
+        const outcome = yield* Effect.either(ask(Provider.fallback([first.service, second.service])))
+        expect(yield* first.asked).toBe(1)
+        expect(yield* second.asked).toBe(movesOn ? 1 : 0)
+        if (movesOn) expect(outcome).toMatchObject({ _tag: "Right", right: { text: "Hello, world" } })
+        else expect(outcome).toMatchObject({ _tag: "Left", left: { _tag: tag, provider: "first" } })
+      })
+    )
+  }
+
+  it.scoped("AuthMissing moves on, and the first was sent nothing", () =>
+    Effect.gen(function* () {
+      const first = yield* provider("first", [good], { apiKey: Redacted.make("  ") })
+      const second = yield* provider("second", [good])
+      expect((yield* ask(Provider.fallback([first.service, second.service]))).text).toBe("Hello, world")
+      expect(yield* first.asked).toBe(0)
+    })
+  )
+
+  it.scoped("the first that answers is the only one asked", () =>
+    Effect.gen(function* () {
+      const first = yield* provider("first", [good])
+      const second = yield* provider("second", [good])
+      yield* ask(Provider.fallback([first.service, second.service]))
+      expect([yield* first.asked, yield* second.asked]).toEqual([1, 0])
+    })
+  )
+
+  it.scoped("all fail: the error is the last one's", () =>
+    Effect.gen(function* () {
+      const first = yield* provider("first", [failed(503)])
+      const second = yield* provider("second", [failed(402)])
+      const third = yield* provider("third", [refused()])
+      const all = Provider.fallback([first.service, second.service, third.service])
+      expect(yield* Effect.flip(ask(all))).toMatchObject({ _tag: "AuthRejected", provider: "third", attempts: 1 })
+    })
+  )
+
+  it.scoped("one that does not move on ends it in the middle", () =>
+    Effect.gen(function* () {
+      const first = yield* provider("first", [failed(503)])
+      const second = yield* provider("second", [failed(400)])
+      const third = yield* provider("third", [good])
+      const all = Provider.fallback([first.service, second.service, third.service])
+      expect(yield* Effect.flip(ask(all))).toMatchObject({ _tag: "InvalidRequest", provider: "second" })
+      expect(yield* third.asked).toBe(0)
+    })
+  )
+
+  it.scoped("one alone is itself", () =>
+    Effect.gen(function* () {
+      const first = yield* provider("first", [failed(503)])
+      expect(yield* Effect.flip(ask(Provider.fallback([first.service])))).toMatchObject({ provider: "first" })
+    })
+  )
+
+  it.scoped("the observer is told of each step before it is taken: why, and which is next", () =>
+    Effect.gen(function* () {
+      const first = yield* provider("first", [failed(503)])
+      const second = yield* provider("second", [failed(402)])
+      const third = yield* provider("third", [good])
+      const told: Array<readonly [string, string, number, number]> = []
+      const all = Provider.fallback([first.service, second.service, third.service], {
+        onFallback: ({ error, next }) =>
+          Effect.map(
+            next === 1 ? second.asked : third.asked,
+            (asked) => void told.push([error.provider, error._tag, next, asked])
+          )
+      })
+      yield* ask(all)
+      expect(told).toEqual([
+        ["first", "Transient", 1, 0],
+        ["second", "QuotaExceeded", 2, 0]
+      ])
+    })
+  )
+
+  it.scoped("the observer is told nothing when there is nobody left, or the error does not move on", () =>
+    Effect.gen(function* () {
+      const told: Array<number> = []
+      const onFallback = ({ next }: { readonly next: number }) => Effect.sync(() => void told.push(next))
+      const first = yield* provider("first", [failed(400), failed(503)])
+      const second = yield* provider("second", [failed(503)])
+      const all = Provider.fallback([first.service, second.service], { onFallback })
+      yield* Effect.flip(ask(all))
+      expect(told).toEqual([])
+      yield* Effect.flip(ask(all))
+      expect(told).toEqual([1])
+    })
+  )
+
+  it.scoped("`when` decides in place of the four tags", () =>
+    Effect.gen(function* () {
+      const first = yield* provider("first", [failed(404), failed(503)])
+      const second = yield* provider("second", [good])
+      const when = (error: ProviderError.ProviderError) => error._tag === "InvalidRequest"
+      const all = Provider.fallback([first.service, second.service], { when })
+      expect((yield* ask(all)).text).toBe("Hello, world")
+      expect(yield* Effect.flip(ask(all))).toMatchObject({ _tag: "Transient", provider: "first" })
+    })
+  )
+})
+
+describe("a stream", () => {
+  it.scoped("that had output before it failed is not begun again elsewhere", () =>
+    Effect.gen(function* () {
+      const first = yield* provider("first", [
+        Gateway.sse([chunk({ content: "Hel" }), { error: { code: "server_busy" } }])
+      ])
+      const second = yield* provider("second", [streamed])
+      const seen: Array<string> = []
+      const error = yield* Provider.fallback([first.service, second.service])
+        .stream(hello)
+        .pipe(
+          Chat.textOnly,
+          Stream.runForEach((text) => Effect.sync(() => seen.push(text))),
+          Effect.flip
+        )
+      expect(error).toMatchObject({ _tag: "Transient", provider: "first", emitted: true, partial: "Hel" })
+      expect(seen).toEqual(["Hel"])
+      expect(yield* second.asked).toBe(0)
+    })
+  )
+
+  it.scoped("not even if `when` says so", () =>
+    Effect.gen(function* () {
+      const first = yield* provider("first", [Gateway.sse([chunk({ content: "Hel" })])])
+      const second = yield* provider("second", [streamed])
+      const all = Provider.fallback([first.service, second.service], { when: () => true })
+      expect(yield* Effect.flip(Stream.runDrain(all.stream(hello)))).toMatchObject({ emitted: true })
+      expect(yield* second.asked).toBe(0)
+    })
+  )
+
+  it.scoped("the second's failure after output is not the third's to mend", () =>
+    Effect.gen(function* () {
+      const first = yield* provider("first", [failed(503)])
+      const second = yield* provider("second", [Gateway.sse([chunk({ content: "Hel" })])])
+      const third = yield* provider("third", [streamed])
+      const all = Provider.fallback([first.service, second.service, third.service])
+      expect(yield* Effect.flip(Stream.runDrain(all.stream(hello)))).toMatchObject({
+        provider: "second",
+        emitted: true
+      })
+      expect(yield* third.asked).toBe(0)
+    })
+  )
+
+  it.scoped("that failed inside the 200 before any output moves on", () =>
+    Effect.gen(function* () {
+      const first = yield* provider("first", [Gateway.sse([{ error: { code: "server_busy" } }])])
+      const second = yield* provider("second", [streamed])
+      const reply = yield* streams(Provider.fallback([first.service, second.service]))
+      expect(reply.text).toBe("Hello, world")
+    })
+  )
+})
+
+describe("what a failed provider holds", () => {
+  /** A stream of four minutes. */
+  const long = Gateway.paced("1 minute", streamed)
+
+  it.scoped("its turn is given back before the next is asked, not when the other's stream has ended", () =>
+    Effect.gen(function* () {
+      const first = yield* provider("first", [failed(503), whole], { concurrency: 1 })
+      const second = yield* provider("second", [long])
+      const reading = yield* Effect.fork(streams(Provider.fallback([first.service, second.service])))
+      yield* TestClock.adjust("150 seconds")
+      const direct = yield* Effect.fork(first.service.complete(hello))
+      yield* TestClock.adjust(0)
+      expect(yield* first.asked).toBe(2)
+      expect((yield* Fiber.join(direct)).text).toBe("Hello, world")
+      expect((yield* Fiber.poll(reading))._tag).toBe("None")
+      yield* TestClock.adjust("10 minutes")
+      expect((yield* Fiber.join(reading)).text).toBe("Hello, world")
+    })
+  )
+
+  /** A provider that writes down when it is asked and when what it holds is released, then does as told. */
+  const recorded = (
+    book: Array<string>,
+    id: string,
+    service: Provider.Provider["Type"]
+  ): Provider.Provider["Type"] => ({
+    ...service,
+    open: (request) => (scope) =>
+      Effect.zipRight(
+        Effect.sync(() => void book.push(`${id} asked`)),
+        Effect.zipRight(
+          Scope.addFinalizer(
+            scope,
+            Effect.sync(() => void book.push(`${id} released`))
+          ),
+          service.open(request)(scope)
+        )
+      )
+  })
+
+  it.scoped("all of it is released before the observer is told and the next is asked", () =>
+    Effect.gen(function* () {
+      const book: Array<string> = []
+      const first = yield* provider("first", [failed(503)])
+      const second = yield* provider("second", [failed(402)])
+      const third = yield* provider("third", [streamed])
+      const all = Provider.fallback(
+        [
+          recorded(book, "first", first.service),
+          recorded(book, "second", second.service),
+          recorded(book, "third", third.service)
+        ],
+        { onFallback: ({ next }) => Effect.sync(() => void book.push(`next is ${next}`)) }
+      )
+      yield* Effect.scopedWith((scope) =>
+        Effect.zipRight(
+          all.open(hello)(scope),
+          Effect.sync(() => book.push("open"))
+        )
+      )
+      expect(book).toEqual([
+        "first asked",
+        "first released",
+        "next is 1",
+        "second asked",
+        "second released",
+        "next is 2",
+        "third asked",
+        "open",
+        "third released"
+      ])
+    })
+  )
+
+  for (const [when, seconds, book] of [
+    ["while the first is asked", 30, ["first asked", "first released"]],
+    ["while the observer is told", 90, ["first asked", "first released", "told", "told no more"]],
+    [
+      "while the next is asked",
+      150,
+      ["first asked", "first released", "told", "told no more", "second asked", "second released"]
+    ],
+    [
+      "while the next one's stream is read",
+      330,
+      ["first asked", "first released", "told", "told no more", "second asked", "second released"]
+    ]
+  ] as const) {
+    it.scoped(`interrupted ${when}, everything is released once, and nobody else is asked`, () =>
+      Effect.gen(function* () {
+        const seen: Array<string> = []
+        const first = yield* provider("first", [Gateway.delay("1 minute", failed(503))])
+        const second = yield* provider("second", [Gateway.delay("1 minute", long)])
+        const third = yield* provider("third", [streamed])
+        const all = Provider.fallback(
+          [recorded(seen, "first", first.service), recorded(seen, "second", second.service), third.service],
+          {
+            onFallback: () =>
+              Effect.sync(() => void seen.push("told")).pipe(
+                Effect.zipRight(Effect.sleep("1 minute")),
+                Effect.ensuring(Effect.sync(() => void seen.push("told no more")))
+              )
+          }
+        )
+        const begun = yield* Deferred.make<void>()
+        const holding = yield* Effect.scopedWith((scope) =>
+          Effect.flatMap(all.open(hello)(scope), ({ take }) =>
+            Effect.zipRight(Deferred.succeed(begun, undefined), Effect.forever(take))
+          )
+        ).pipe(Effect.fork)
+        yield* TestClock.adjust(seconds * 1000)
+        yield* Fiber.interrupt(holding)
+        expect(seen).toEqual(book)
+        yield* TestClock.adjust("1 hour")
+        expect(seen).toEqual(book)
+        expect(yield* third.asked).toBe(0)
+      })
+    )
+  }
+
+  it.scoped("a provider whose open dies releases what it holds, and nobody else is asked", () =>
+    Effect.gen(function* () {
+      const book: Array<string> = []
+      const first = yield* provider("first", [streamed])
+      const second = yield* provider("second", [streamed])
+      const broken = { ...first.service, open: () => () => Effect.die("broken") }
+      const all = Provider.fallback([recorded(book, "first", broken), second.service])
+      const outer = yield* Effect.scope
+      expect((yield* Effect.exit(all.open(hello)(outer)))._tag).toBe("Failure")
+      expect(book).toEqual(["first asked", "first released"])
+      expect(yield* second.asked).toBe(0)
+    })
+  )
+})
+
+describe("the other members", () => {
+  it.scoped("models and verify move on, too", () =>
+    Effect.gen(function* () {
+      const first = yield* provider("first", [failed(503), failed(503)])
+      const second = yield* provider("second", [Gateway.json({ data: [{ id: "b" }, { id: "a" }] }), whole])
+      const all = Provider.fallback([first.service, second.service])
+      expect((yield* all.models).map(({ id }) => id)).toEqual(["a", "b"])
+      yield* all.verify
+      expect([yield* first.asked, yield* second.asked]).toEqual([2, 2])
+    })
+  )
+
+  it.scoped("completeObject moves on, and decodes what the second said", () =>
+    Effect.gen(function* () {
+      const answer = Gateway.json({
+        choices: [{ index: 0, message: { role: "assistant", content: '{"colour":"blue"}' }, finish_reason: "stop" }]
+      })
+      const first = yield* provider("first", [failed(503)])
+      const second = yield* provider("second", [answer])
+      const colour = yield* Provider.completeObject(Schema.Struct({ colour: Schema.String }), hello).pipe(
+        Effect.provideService(Provider.Provider, Provider.fallback([first.service, second.service]))
+      )
+      expect(colour).toEqual({ colour: "blue" })
+    })
+  )
+
+  it.scoped("each keeps its own policy: the first uses up its retries before the second is asked", () =>
+    Effect.gen(function* () {
+      const first = yield* provider("first", times(9, failed(503)), {
+        policy: () => RetryPolicy.transient({ base: 0, jitter: 0, transientRetries: 2 })
+      })
+      const second = yield* provider("second", [whole])
+      const all = Provider.fallback([first.service, second.service])
+      yield* all.complete(hello)
+      expect([yield* first.asked, yield* second.asked]).toEqual([3, 1])
+      expect(all.credential).toBe(first.service.credential)
+    })
+  )
+})

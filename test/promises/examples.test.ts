@@ -1,0 +1,125 @@
+/** The examples of the documentation: they run, and the README shows the one that it shows. */
+import { readFileSync } from "node:fs"
+import { describe, expect, it } from "@effect/vitest"
+import { ConfigProvider, Effect, Layer, Logger, Redacted } from "effect"
+import { Chat, OpenAiCompatible, Provider } from "knowngood"
+import { Gateway } from "knowngood/testing"
+import { inChinese, notices } from "../../docs/examples/retryNotices.js"
+import { ask } from "../../docs/examples/tools.js"
+import { temperature, Weather } from "../../docs/examples/transformClient.js"
+
+const provider = (script: Gateway.Script) =>
+  Layer.provideMerge(
+    OpenAiCompatible.layer({
+      id: "test",
+      baseUrl: "https://gateway.test/v1",
+      model: "m",
+      apiKey: Redacted.make("k-1")
+    }),
+    Gateway.layer(script)
+  )
+
+const says = (message: object, finish_reason = "stop") => Gateway.json({ choices: [{ message, finish_reason }] })
+
+describe("the README", () => {
+  for (const name of ["quickstart", "transformClient"]) {
+    it(`shows docs/examples/${name}.ts to the letter`, () => {
+      expect(readFileSync("README.md", "utf8")).toContain(readFileSync(`docs/examples/${name}.ts`, "utf8"))
+    })
+  }
+})
+
+describe("tools.ts", () => {
+  it.effect("runs what the model calls, tells it of a misfit, and ends with its answer", () =>
+    Effect.gen(function* () {
+      expect(yield* ask("Rain in Rome?")).toBe("No rain.")
+      const [, second, third] = yield* Gateway.requests
+      expect(second?.body).toMatchObject({
+        messages: [{}, {}, { role: "tool", content: expect.stringContaining("city") }]
+      })
+      expect(third?.body).toMatchObject({
+        messages: [{}, {}, {}, {}, { role: "tool", content: "21 °C and clear in Rome" }]
+      })
+    }).pipe(
+      Effect.provide(
+        provider([
+          says(
+            { tool_calls: [{ id: "a", function: { name: "get_weather", arguments: '{"town":"Rome"}' } }] },
+            "tool_calls"
+          ),
+          says(
+            { tool_calls: [{ id: "b", function: { name: "get_weather", arguments: '{"city":"Rome"}' } }] },
+            "tool_calls"
+          ),
+          says({ content: "No rain." })
+        ])
+      )
+    )
+  )
+})
+
+describe("retryNotices.ts", () => {
+  it.live("logs each retry, in English or in Chinese", () =>
+    Effect.gen(function* () {
+      const call = Provider.complete({ messages: [Chat.user("hi")] })
+      const english = yield* call.pipe(Effect.provide(notices))
+      const chinese = yield* inChinese(call)
+      expect([english.text, chinese.text]).toEqual(["Hi", "Hi"])
+    }).pipe(
+      Effect.provide(
+        provider([Gateway.status(503), says({ content: "Hi" }), Gateway.status(503), says({ content: "Hi" })])
+      )
+    )
+  )
+})
+
+describe("transformClient.ts", () => {
+  const logged: Array<unknown> = []
+  const at = (script: Gateway.Script, variables: ReadonlyArray<readonly [string, string]>) =>
+    Layer.provideMerge(Weather.layer, Gateway.layer(script)).pipe(
+      Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(variables)))),
+      Layer.provideMerge(
+        Logger.replace(
+          Logger.defaultLogger,
+          Logger.make(({ message }) => {
+            logged.push(message)
+          })
+        )
+      )
+    )
+
+  it.live("asks its host with its key, again after a 503, and says in words what is refused", () =>
+    Effect.gen(function* () {
+      expect(yield* temperature("Rome")).toEqual({ celsius: 21 })
+      const [, second] = yield* Gateway.requests
+      expect(second).toMatchObject({
+        url: "https://api.weather.example/v1/now?city=Rome",
+        headers: { "x-api-key": "k-1" }
+      })
+      expect(yield* Effect.flip(temperature("Atlantis"))).toMatchObject({
+        _tag: "ResponseError",
+        reason: "StatusCode",
+        response: { status: 404 }
+      })
+      expect(String(logged.at(-1))).toContain("no such city")
+    }).pipe(
+      Effect.provide(
+        at(
+          [Gateway.status(503), Gateway.json({ celsius: 21 }), Gateway.status(404, { error: "no such city" })],
+          [["WEATHER_KEY", "k-1"]]
+        )
+      )
+    )
+  )
+
+  it.live("sends nothing without a key, and names the variable", () =>
+    Effect.gen(function* () {
+      expect(yield* Effect.flip(temperature("Rome"))).toMatchObject({
+        _tag: "RequestError",
+        cause: { _tag: "AuthMissing", source: "WEATHER_KEY" }
+      })
+      expect(String(logged.at(-1))).toContain("WEATHER_KEY")
+      expect(yield* Gateway.requests).toEqual([])
+    }).pipe(Effect.provide(at([], [])))
+  )
+})

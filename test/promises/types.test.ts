@@ -1,0 +1,345 @@
+/** What the compiler must agree to. These laws are checked by `npm run typecheck`; run as tests they only load. */
+
+import { FetchHttpClient, type HttpClient } from "@effect/platform"
+import { describe, expectTypeOf, it } from "@effect/vitest"
+import {
+  Config,
+  type ConfigError,
+  Context,
+  Effect,
+  type Either,
+  Layer,
+  Redacted,
+  type Ref,
+  Schedule,
+  Schema,
+  Stream,
+  type SubscriptionRef
+} from "effect"
+import type * as Key from "../../src/credential/Key.js"
+import {
+  Anthropic,
+  Chat,
+  type Credential,
+  DeepSeek,
+  Explain,
+  type KnownGood,
+  MiMo,
+  MiniMax,
+  OpenAi,
+  OpenAiCompatible,
+  type Protocol,
+  Provider,
+  ProviderError,
+  RetryObserver,
+  RetryPolicy,
+  Tool,
+  type Transport
+} from "../../src/index.js"
+import { Gateway } from "../../src/testing/index.js"
+
+type Error = ProviderError.ProviderError
+type Client = HttpClient.HttpClient
+
+const request: Chat.Request = { messages: [Chat.user("Why is the sky blue?")] }
+
+describe("a service", () => {
+  it("needs nothing, and fails with ProviderError alone", () => {
+    expectTypeOf<Provider.Service["stream"]>().returns.toEqualTypeOf<Stream.Stream<Chat.Event, Error, never>>()
+    expectTypeOf<Provider.Service["complete"]>().returns.toEqualTypeOf<Effect.Effect<Chat.Reply, Error, never>>()
+    expectTypeOf<Provider.Service["models"]>().toEqualTypeOf<
+      Effect.Effect<ReadonlyArray<Protocol.Model>, Error, never>
+    >()
+    expectTypeOf<Provider.Service["verify"]>().toEqualTypeOf<Effect.Effect<void, Error, never>>()
+  })
+
+  it("has a credential whose flag is a Ref that can be followed, and whose key cannot be had", () => {
+    expectTypeOf<Provider.Service["credential"]["knownGood"]>().toExtend<Ref.Ref<boolean>>()
+    expectTypeOf<Provider.Service["credential"]["knownGood"]>().toExtend<SubscriptionRef.SubscriptionRef<boolean>>()
+    expectTypeOf<keyof Key.Key>().toEqualTypeOf<
+      "_tag" | "fingerprint" | "authorize" | "startsWith" | "isMadeOf" | "redact" | "digest"
+    >()
+  })
+})
+
+describe("the accessors", () => {
+  it("need a Provider", () => {
+    expectTypeOf(Provider.stream(request)).toEqualTypeOf<Stream.Stream<Chat.Event, Error, Provider.Provider>>()
+    expectTypeOf(Provider.complete(request)).toEqualTypeOf<Effect.Effect<Chat.Reply, Error, Provider.Provider>>()
+    expectTypeOf(Provider.models).toEqualTypeOf<
+      Effect.Effect<ReadonlyArray<Protocol.Model>, Error, Provider.Provider>
+    >()
+    expectTypeOf(Provider.verify).toEqualTypeOf<Effect.Effect<void, Error, Provider.Provider>>()
+  })
+})
+
+describe("an answer of a given shape", () => {
+  it("is a value of the schema, and needs what the schema needs", () => {
+    const City = Schema.Struct({ name: Schema.String, population: Schema.NumberFromString })
+    expectTypeOf(Provider.completeObject(City, request)).toEqualTypeOf<
+      Effect.Effect<{ readonly name: string; readonly population: number }, Error, Provider.Provider>
+    >()
+    expectTypeOf(Provider.completeObject<string, string, Client>).returns.toEqualTypeOf<
+      Effect.Effect<string, Error, Client | Provider.Provider>
+    >()
+  })
+})
+
+describe("a tool", () => {
+  it("goes into a request as it is, and decodes a call into a value or a misfit", () => {
+    const weather = Tool.make({ name: "weather", parameters: Schema.Struct({ day: Schema.DateFromString }) })
+    expectTypeOf(weather).toExtend<Chat.ToolDefinition>()
+    expectTypeOf(weather.decode).parameter(0).toEqualTypeOf<Chat.ToolCall>()
+    expectTypeOf(weather.decode).returns.toEqualTypeOf<Either.Either<{ readonly day: Date }, Tool.Misfit>>()
+    expectTypeOf<Tool.Misfit["message"]>().toExtend<Chat.Message>()
+  })
+})
+
+describe("a preset", () => {
+  type Made = Effect.Effect<Provider.Service, never, Client>
+  type Layered = Layer.Layer<Provider.Provider, never, Client>
+  type Configured = Layer.Layer<Provider.Provider, ConfigError.ConfigError, Client>
+
+  it("makes a service, a layer that cannot fail, and one that fails with ConfigError", () => {
+    for (const preset of [MiMo, DeepSeek, MiniMax, Anthropic, OpenAi]) {
+      expectTypeOf(preset.make({})).toEqualTypeOf<Made>()
+      expectTypeOf(preset.layer({})).toEqualTypeOf<Layered>()
+      expectTypeOf(preset.layerConfig({})).toEqualTypeOf<Configured>()
+    }
+    const own = { id: "local", baseUrl: "http://localhost:11434/v1" }
+    expectTypeOf(OpenAiCompatible.make(own)).toEqualTypeOf<Made>()
+    expectTypeOf(OpenAiCompatible.layer(own)).toEqualTypeOf<Layered>()
+    expectTypeOf(OpenAiCompatible.layerConfig(own)).toEqualTypeOf<Configured>()
+  })
+
+  it("takes the common options", () => {
+    expectTypeOf({
+      model: "mimo-v2.5-pro",
+      apiKey: Redacted.make("key"),
+      keySource: "MY_KEY",
+      baseUrl: "https://gateway.test/v1",
+      policy: RetryPolicy.standard,
+      timeouts: { headers: "1 minute", idle: 1000, stall: "1 hour", errorBody: "1 second" },
+      headers: { "x-team": "blue" },
+      extra: { top_k: 5 }
+    } as const).toExtend<Provider.Options>()
+  })
+
+  it("takes a key that rotates, whatever reading it fails with, but not one that needs a service", () => {
+    expectTypeOf<Effect.Effect<Redacted.Redacted, Error>>().toExtend<Provider.Options["apiKey"]>()
+    expectTypeOf<Effect.Effect<Redacted.Redacted, never, Client>>().not.toExtend<Provider.Options["apiKey"]>()
+    expectTypeOf<string>().not.toExtend<Provider.Options["apiKey"]>()
+  })
+
+  it("reads its key from Config where it is told to", () => {
+    expectTypeOf(Config.redacted("MY_KEY")).toExtend<Provider.ConfigOptions["apiKey"]>()
+    expectTypeOf(Redacted.make("key")).not.toExtend<Provider.ConfigOptions["apiKey"]>()
+  })
+
+  it("knows its own options only", () => {
+    MiMo.layer({ region: "sgp" })
+    MiniMax.layer({ region: "global" })
+    // @ts-expect-error MiMo has no such cluster
+    MiMo.layer({ region: "moon" })
+    // @ts-expect-error DeepSeek has no regions
+    DeepSeek.layer({ region: "cn" })
+    // @ts-expect-error a host of one's own needs an address
+    OpenAiCompatible.layer({ id: "local" })
+  })
+
+  it("serves a program of several providers, each under a tag of its own", () => {
+    class Planner extends Context.Tag("Planner")<Planner, Provider.Service>() {}
+    class Writer extends Context.Tag("Writer")<Writer, Provider.Service>() {}
+    const both = Layer.mergeAll(Layer.effect(Planner, DeepSeek.make({})), Layer.effect(Writer, MiMo.make({})))
+    expectTypeOf(both).toEqualTypeOf<Layer.Layer<Planner | Writer, never, Client>>()
+  })
+})
+
+/** The optional fields of an object that refuse an explicit `undefined`. */
+type Refusing<T> = {
+  [K in keyof T]-?: Pick<T, K> extends Record<K, unknown> ? never : Record<K, undefined> extends Pick<T, K> ? never : K
+}[keyof T]
+
+describe("options", () => {
+  const nothing = <T>(..._refusing: [Refusing<T>] extends [never] ? [] : [Refusing<T>]) => undefined
+
+  it("are told from those that refuse undefined", () => {
+    expectTypeOf<Refusing<{ a: string; b?: string | undefined; c?: string; readonly d?: () => void }>>().toEqualTypeOf<
+      "c" | "d"
+    >()
+  })
+
+  it("take an explicit undefined, every one of every constructor", () => {
+    nothing<Provider.Options>()
+    nothing<Provider.ConfigOptions>()
+    nothing<Provider.Deployment>()
+    nothing<Parameters<typeof Anthropic.make>[0]>()
+    nothing<Parameters<typeof DeepSeek.make>[0]>()
+    nothing<Parameters<typeof MiMo.make>[0]>()
+    nothing<Parameters<typeof MiniMax.make>[0]>()
+    nothing<Parameters<typeof OpenAi.make>[0]>()
+    nothing<Parameters<typeof OpenAiCompatible.make>[0]>()
+    nothing<Parameters<typeof Anthropic.layerConfig>[0]>()
+    nothing<Parameters<typeof OpenAiCompatible.layerConfig>[0]>()
+    nothing<NonNullable<Parameters<typeof Provider.fallback>[1]>>()
+    nothing<Protocol.Dialect>()
+    nothing<Protocol.ReaderOptions>()
+    nothing<Credential.Options>()
+    nothing<KnownGood.Options>()
+    nothing<RetryPolicy.Options>()
+    nothing<Transport.Timeouts>()
+    nothing<Parameters<typeof Transport.transformClient>[0]>()
+    nothing<Parameters<typeof Tool.make>[0]>()
+    nothing<Gateway.Answer>()
+    nothing<Gateway.AnswerOptions>()
+  })
+
+  it("of requests and messages take it, too", () => {
+    nothing<Chat.Request>()
+    nothing<Exclude<Chat.Request["output"], string | undefined>>()
+    nothing<Chat.ToolDefinition>()
+    nothing<Chat.ToolCall>()
+    nothing<Chat.SystemMessage>()
+    nothing<Chat.UserMessage>()
+    nothing<Chat.AssistantMessage>()
+    nothing<Chat.ToolMessage>()
+    nothing<Chat.TextPart>()
+    nothing<Chat.ImagePart>()
+    nothing<Chat.Finish>()
+    nothing<NonNullable<Parameters<typeof Chat.system>[1]>>()
+    nothing<NonNullable<Parameters<typeof Chat.user>[1]>>()
+    nothing<NonNullable<Parameters<typeof Chat.assistant>[1]>>()
+    nothing<NonNullable<Parameters<typeof Chat.toolResult>[2]>>()
+    nothing<NonNullable<Parameters<typeof Chat.text>[1]>>()
+    nothing<NonNullable<Parameters<typeof Chat.image>[1]>>()
+  })
+})
+
+describe("efforts", () => {
+  it("are those of the providers, and none", () => {
+    expectTypeOf<Extract<Chat.Reasoning, { readonly effort: unknown }>["effort"]>().toEqualTypeOf<
+      "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max"
+    >()
+  })
+})
+
+describe("a policy", () => {
+  it("is a schedule over ProviderError, given the flag", () => {
+    expectTypeOf(RetryPolicy.standard).toExtend<RetryPolicy.RetryPolicy>()
+    expectTypeOf<() => typeof RetryPolicy.none>().toExtend<RetryPolicy.RetryPolicy>()
+    expectTypeOf(() => RetryPolicy.transient()).toExtend<RetryPolicy.RetryPolicy>()
+    expectTypeOf(RetryPolicy.auth).toExtend<RetryPolicy.RetryPolicy>()
+    expectTypeOf(() => Schedule.recurs(3)).toExtend<RetryPolicy.RetryPolicy>()
+  })
+
+  it("composes", () => {
+    const policy: RetryPolicy.RetryPolicy = (knownGood) =>
+      Schedule.union(
+        RetryPolicy.when(RetryPolicy.isTransient, Schedule.recurs(3)),
+        RetryPolicy.auth(knownGood, { authRetries: 1 })
+      ).pipe(RetryPolicy.within("2 minutes"))
+    expectTypeOf(policy).toExtend<NonNullable<Provider.Options["policy"]>>()
+  })
+
+  it("needs no service", () => {
+    expectTypeOf<
+      (flag: Ref.Ref<boolean>) => Schedule.Schedule<unknown, Error, Client>
+    >().not.toExtend<RetryPolicy.RetryPolicy>()
+  })
+})
+
+describe("errors", () => {
+  it("are six, each with a tag", () => {
+    expectTypeOf<Error["_tag"]>().toEqualTypeOf<
+      "AuthMissing" | "AuthRejected" | "Transient" | "QuotaExceeded" | "InvalidRequest" | "InvalidResponse"
+    >()
+    expectTypeOf<Schema.Schema.Type<typeof ProviderError.schema>>().toEqualTypeOf<Error>()
+    expectTypeOf<Schema.Schema.Context<typeof ProviderError.schema>>().toBeNever()
+  })
+
+  it("are all handled by catchTags over the six tags, and one is left by five", () => {
+    const handled = Provider.complete(request).pipe(
+      Effect.catchTags({
+        AuthMissing: (e) => Effect.succeed(e.source),
+        AuthRejected: (e) => Effect.succeed(e.fingerprint),
+        Transient: (e) => Effect.succeed(e.reason),
+        QuotaExceeded: (e) => Effect.succeed(e.resetsAt),
+        InvalidRequest: (e) => Effect.succeed(e.reason),
+        InvalidResponse: (e) => Effect.succeed(e.contentType)
+      })
+    )
+    expectTypeOf<Effect.Effect.Error<typeof handled>>().toBeNever()
+    const left = Provider.verify.pipe(
+      Effect.catchTag("AuthMissing", () => Effect.void),
+      Effect.catchTag("AuthRejected", () => Effect.void),
+      Effect.catchTag("QuotaExceeded", () => Effect.void),
+      Effect.catchTag("InvalidRequest", () => Effect.void),
+      Effect.catchTag("InvalidResponse", () => Effect.void)
+    )
+    expectTypeOf<Effect.Effect.Error<typeof left>>().toEqualTypeOf<ProviderError.Transient>()
+  })
+
+  it("are known by their guard", () => {
+    const value: unknown = undefined
+    if (ProviderError.isProviderError(value)) expectTypeOf(value).toEqualTypeOf<Error>()
+  })
+
+  it("have words, given a catalog or none", () => {
+    expectTypeOf(Explain.explain).parameter(0).toEqualTypeOf<Error>()
+    expectTypeOf(Explain.explain).returns.toEqualTypeOf<Explain.Explanation>()
+    expectTypeOf(Explain.retrying).parameter(0).toEqualTypeOf<RetryObserver.RetryNotice>()
+  })
+})
+
+describe("a program", () => {
+  it("of the README type-checks, and can be run", () => {
+    const program = Provider.stream({ messages: [Chat.user("Why is the sky blue?")] }).pipe(
+      Chat.textOnly,
+      Stream.runForEach((text) => Effect.log(text)),
+      Effect.catchTags({
+        AuthMissing: (e) => Effect.logError(Explain.explain(e).detail),
+        AuthRejected: (e) => Effect.logError(Explain.explain(e).detail),
+        Transient: (e) => Effect.logError(Explain.explain(e).detail)
+      })
+    )
+    const runnable = program.pipe(
+      Effect.provide(MiMo.layerConfig({ region: "sgp", model: "mimo-v2.5-pro" })),
+      Effect.provide(FetchHttpClient.layer)
+    )
+    expectTypeOf(runnable).toEqualTypeOf<
+      Effect.Effect<
+        void,
+        | ProviderError.QuotaExceeded
+        | ProviderError.InvalidRequest
+        | ProviderError.InvalidResponse
+        | ConfigError.ConfigError,
+        never
+      >
+    >()
+  })
+
+  it("adds up a stream with collect, and keeps its errors and needs", () => {
+    expectTypeOf(Chat.collect(Provider.stream(request))).toEqualTypeOf<
+      Effect.Effect<Chat.Reply, Error, Provider.Provider>
+    >()
+  })
+
+  it("appends a reply's message to the history as it is", () => {
+    expectTypeOf<Chat.Reply["message"]>().toExtend<Chat.Message>()
+    expectTypeOf<Chat.Reply["toolCalls"][number]>().toExtend<Parameters<typeof Chat.toolResult>[0]>()
+  })
+
+  it("can be watched while it retries", () => {
+    const watched = Provider.complete(request).pipe(
+      Effect.provideService(RetryObserver.RetryObserver, {
+        onRetry: (notice) => Effect.log(Explain.retrying(notice).title)
+      })
+    )
+    expectTypeOf(watched).toEqualTypeOf<Effect.Effect<Chat.Reply, Error, Provider.Provider>>()
+  })
+
+  it("is tested against a scripted gateway, which is an HttpClient", () => {
+    const layer = Layer.provideMerge(MiMo.layer({}), Gateway.layer([Gateway.status(401)]))
+    expectTypeOf(layer).toEqualTypeOf<Layer.Layer<Provider.Provider | Gateway.Gateway | Client, never, never>>()
+  })
+})

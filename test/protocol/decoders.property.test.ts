@@ -1,0 +1,579 @@
+/** Whatever the bytes: the cut does not matter, nothing is thrown, nothing hangs, and memory has a bound. */
+import { fileURLToPath } from "node:url"
+import { describe, expect, it } from "@effect/vitest"
+import { Cause, Effect, Exit, FastCheck as fc, Option, Stream } from "effect"
+import { Chat, Credential, Provider, RetryPolicy } from "../../src/index.js"
+import * as Protocol from "../../src/Protocol.js"
+import { AnthropicMessages } from "../../src/protocol/AnthropicMessages.js"
+import { OpenAiChat } from "../../src/protocol/OpenAiChat.js"
+import * as Fault from "../../src/refusal/Fault.js"
+import * as Gateway from "../../src/testing/Gateway.js"
+import * as Cost from "../Cost.js"
+import * as Recording from "../conformance/Recording.js"
+import * as Effort from "../Effort.js"
+import { service } from "./Bodies.js"
+
+const protocols = [OpenAiChat, AnthropicMessages]
+const dialects: ReadonlyArray<Protocol.Dialect> = [{}, { thinkTags: true }]
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+interface Read {
+  readonly events: ReadonlyArray<Chat.Event>
+  readonly state: Protocol.Step
+}
+
+const readAll = (
+  protocol: Protocol.Protocol,
+  chunks: ReadonlyArray<Uint8Array>,
+  dialect: Protocol.Dialect = {}
+): Read => {
+  const reader = Protocol.reader(protocol.decoder(dialect))
+  const events = [...chunks.flatMap((chunk) => [...reader.feed(chunk)]), ...reader.end()]
+  return { events, state: reader.state() }
+}
+
+const words: ReadonlyArray<Chat.FinishReason> = ["stop", "length", "tool-calls", "content-filter", "pause", "other"]
+
+/** An answer that the program can rely on: the types are what they say, and `Finish` stands at the end or nowhere. */
+const isSane = (events: ReadonlyArray<Chat.Event>): boolean =>
+  events.every((event, index) => {
+    switch (event._tag) {
+      case "TextDelta":
+      case "ReasoningDelta":
+        return typeof event.text === "string" && event.text !== ""
+      case "ToolCallDelta":
+        return [event.id, event.name, event.delta].every((value) => typeof value === "string")
+      case "ToolCall":
+        return typeof event.id === "string" && event.id !== "" && typeof event.name === "string" && event.name !== ""
+      case "Finish":
+        return (
+          index === events.length - 1 &&
+          words.includes(event.reason) &&
+          typeof event.rawReason === "string" &&
+          Object.values(event.usage).every((count) => count === undefined || typeof count === "number")
+        )
+    }
+    return false
+  })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Streams
+// ---------------------------------------------------------------------------------------------------------------------
+
+const data = (value: unknown) => `data: ${typeof value === "string" ? value : JSON.stringify(value)}\n\n`
+const named = (value: { readonly type: string }) => `event: ${value.type}\n${data(value)}`
+const delta = (delta: object, rest: object = {}) =>
+  data({ id: "a-1", model: "m", choices: [{ index: 0, delta, finish_reason: null, ...rest }] })
+const piece = (index: number, id: string | null, name: string | null, args: string) => ({
+  tool_calls: [{ index, id, function: { name, arguments: args } }]
+})
+
+const openAi =
+  delta({ role: "assistant", content: "" }) +
+  delta({ reasoning_content: "let me … 思考 " }) +
+  delta({ content: "<think>hm 🤔</think>\n\nÀ bientôt, " }) +
+  ": keep-alive\n\n" +
+  delta({ content: "世界 🌍" }) +
+  delta(piece(0, "call-1", "weather", "")) +
+  delta(piece(0, null, null, '{"city":"Zü')) +
+  delta(piece(0, null, null, 'rich"}')) +
+  delta(piece(1, "call-2", "now", "{}")) +
+  delta({}, { finish_reason: "tool_calls" }) +
+  data({ choices: [], usage: { prompt_tokens: 3, completion_tokens: 4, total_tokens: 7 } }) +
+  data("[DONE]")
+
+const anthropic = [
+  { type: "message_start", message: { id: "msg-1", model: "m", usage: { input_tokens: 3 } } },
+  { type: "content_block_start", index: 0, content_block: { type: "thinking", thinking: "", signature: "" } },
+  { type: "content_block_delta", index: 0, delta: { type: "thinking_delta", thinking: "let me … 思考" } },
+  { type: "content_block_delta", index: 0, delta: { type: "signature_delta", signature: "c2ln" } },
+  { type: "content_block_stop", index: 0 },
+  { type: "ping" },
+  { type: "content_block_start", index: 1, content_block: { type: "text", text: "" } },
+  { type: "content_block_delta", index: 1, delta: { type: "text_delta", text: "À bientôt, 世界 🌍" } },
+  { type: "content_block_stop", index: 1 },
+  { type: "content_block_start", index: 2, content_block: { type: "tool_use", id: "c-1", name: "weather", input: {} } },
+  { type: "content_block_delta", index: 2, delta: { type: "input_json_delta", partial_json: '{"city":"Zü' } },
+  { type: "content_block_delta", index: 2, delta: { type: "input_json_delta", partial_json: 'rich"}' } },
+  { type: "content_block_stop", index: 2 },
+  { type: "message_delta", delta: { stop_reason: "tool_use" }, usage: { output_tokens: 5 } },
+  { type: "message_stop" }
+]
+  .map(named)
+  .join("")
+
+interface Written {
+  readonly name: string
+  readonly protocol: Protocol.Protocol
+  readonly text: string
+  readonly ends: "done" | Fault.Fault["_tag"]
+}
+
+const written: ReadonlyArray<Written> = [
+  { name: "OpenAI's wire", protocol: OpenAiChat, text: openAi, ends: "done" },
+  { name: "OpenAI's wire with CRLF", protocol: OpenAiChat, text: openAi.replaceAll("\n", "\r\n"), ends: "done" },
+  { name: "OpenAI's wire with CR", protocol: OpenAiChat, text: openAi.replaceAll("\n", "\r"), ends: "done" },
+  { name: "OpenAI's wire with a BOM", protocol: OpenAiChat, text: `\ufeff${openAi}`, ends: "done" },
+  { name: "OpenAI's wire, cut off", protocol: OpenAiChat, text: openAi.slice(0, 300), ends: "Cut" },
+  {
+    name: "OpenAI's wire, broken off by an error",
+    protocol: OpenAiChat,
+    text: delta({ content: "é" }) + data({ error: { message: "überlastet" } }) + data("[DONE]"),
+    ends: "Refused"
+  },
+  {
+    name: "OpenAI's wire with nonsense",
+    protocol: OpenAiChat,
+    text: delta({ content: "é" }) + data("{x"),
+    ends: "Malformed"
+  },
+  { name: "Anthropic's wire", protocol: AnthropicMessages, text: anthropic, ends: "done" },
+  {
+    name: "Anthropic's wire with CRLF",
+    protocol: AnthropicMessages,
+    text: anthropic.replaceAll("\n", "\r\n"),
+    ends: "done"
+  },
+  { name: "Anthropic's wire, cut off", protocol: AnthropicMessages, text: anthropic.slice(0, 700), ends: "Cut" },
+  {
+    name: "Anthropic's wire, broken off by an error",
+    protocol: AnthropicMessages,
+    text: `${anthropic.slice(0, anthropic.indexOf("event: ping"))}event: error\n${data({ error: { type: "overloaded_error" } })}`,
+    ends: "Refused"
+  }
+]
+
+/** The bytes in pieces of these sizes, over and over; empty pieces among them. */
+const cut = (whole: Uint8Array, sizes: ReadonlyArray<number>): ReadonlyArray<Uint8Array> => {
+  const pieces: Array<Uint8Array> = []
+  for (let at = 0, turn = 0; at < whole.length; turn++) {
+    const size = sizes[turn % sizes.length] ?? 1
+    pieces.push(whole.subarray(at, at + size))
+    at += size
+  }
+  return pieces
+}
+
+const sizes = fc
+  .array(fc.oneof(fc.integer({ min: 0, max: 8 }), fc.integer({ min: 0, max: 400 })), { minLength: 1, maxLength: 20 })
+  .filter((sizes) => sizes.some((size) => size > 0))
+
+describe("any cut of the bytes gives the same events and the same end", () => {
+  for (const { ends, name, protocol, text } of written) {
+    it(name, () => {
+      for (const dialect of dialects) {
+        const whole = bytes(text)
+        const expected = readAll(protocol, [whole], dialect)
+        expect(Fault.isFault(expected.state) ? expected.state._tag : expected.state).toBe(ends)
+        expect(expected.events.length).toBeGreaterThan(0)
+        expect(isSane(expected.events)).toBe(true)
+        expect(readAll(protocol, cut(whole, [1]), dialect)).toEqual(expected)
+        fc.assert(
+          fc.property(sizes, (sizes) => {
+            expect(readAll(protocol, cut(whole, sizes), dialect)).toEqual(expected)
+          }),
+          { numRuns: Effort.runs(30) }
+        )
+      }
+    })
+  }
+
+  const folder = fileURLToPath(new URL("../../../shared/recordings", import.meta.url))
+  const streams = Recording.exists(folder)
+    ? Recording.load(folder).filter(({ kind, protocol }) => kind === "stream" && protocol !== undefined)
+    : []
+
+  it.skipIf(streams.length === 0)("recorded streams, where ../shared/recordings is there", () => {
+    const wire = { "openai-chat": OpenAiChat, "anthropic-messages": AnthropicMessages }
+    fc.assert(
+      fc.property(fc.constantFrom(...streams), sizes, (recorded, sizes) => {
+        const whole = Recording.bytes(folder, recorded)
+        const protocol = wire[recorded.protocol]
+        expect([recorded.id, readAll(protocol, cut(whole, sizes))]).toEqual([recorded.id, readAll(protocol, [whole])])
+      }),
+      { numRuns: Effort.runs(50) }
+    )
+  })
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Anything
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Keys and words that the decoders look for, and some that hurt. */
+const known = fc.constantFrom(
+  ...["choices", "delta", "message", "index", "content", "text", "type", "reasoning_content", "reasoning", "thinking"],
+  ...["reasoning_details", "tool_calls", "function", "arguments", "name", "id", "model", "finish_reason", "usage"],
+  ...[
+    "prompt_tokens",
+    "prompt_tokens_details",
+    "cached_tokens",
+    "refusal",
+    "error",
+    "base_resp",
+    "status_code",
+    "data"
+  ],
+  ...["content_block", "stop_reason", "input", "partial_json", "signature", "input_tokens", "x_groq", "models"],
+  ...["__proto__", "constructor", "toString", "length", "summary", "created_at"]
+)
+const word = fc.constantFrom(
+  ...["message_start", "content_block_start", "content_block_delta", "message_delta", "message_stop", "error", "ping"],
+  ...["text", "thinking", "tool_use", "redacted_thinking", "text_delta", "input_json_delta", "signature_delta"],
+  ...["stop", "length", "tool_calls", "end_turn", "max_tokens", "constructor", "__proto__", "<think>", "</think>", "{}"]
+)
+
+/** JSON that is nearly an answer: the right keys, with anything at all behind them. */
+const nearly = fc.letrec<{ value: unknown; object: unknown }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: "small", withCrossShrink: true },
+    fc.oneof(fc.constant(null), fc.constantFrom(0, 1, -1, 1e308), fc.boolean(), fc.string(), word),
+    fc.array(tie("value"), { maxLength: 3 }),
+    tie("object")
+  ),
+  object: fc
+    .array(fc.tuple(known, tie("value")), { maxLength: 5 })
+    // As `JSON.parse` makes it: `__proto__` is a key like any other.
+    .map((entries) => Object.fromEntries(entries))
+}))
+
+const anything = fc.oneof(fc.jsonValue({ maxDepth: 4 }), nearly.value, nearly.object)
+
+/** The right frame around anything, so that the inner parts are reached. */
+const chunk = fc.oneof(
+  anything,
+  fc.record({ delta: nearly.object, finish_reason: nearly.value }).map((choice) => ({ choices: [choice] })),
+  fc.record({ tool_calls: fc.array(nearly.object, { maxLength: 3 }) }).map((delta) => ({ choices: [{ delta }] })),
+  fc.record({ type: word, index: nearly.value, content_block: nearly.object, delta: nearly.object }),
+  fc.record({ type: fc.constant("message_start"), message: nearly.object })
+)
+
+describe("whatever comes", () => {
+  it("arbitrary bytes never throw, and end in done or a fault", () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 10 }), (chunks) => {
+        for (const protocol of protocols) {
+          const { events, state } = readAll(protocol, chunks)
+          expect(state === "done" || Fault.isFault(state)).toBe(true)
+          expect(isSane(events)).toBe(true)
+        }
+      }),
+      { numRuns: Effort.runs(150) }
+    )
+  })
+
+  it("streams with bytes changed, lost and doubled never throw, and end in done or a fault", () => {
+    const wounds = fc.array(fc.record({ at: fc.nat(), byte: fc.integer({ min: 0, max: 255 }), count: fc.nat(3) }), {
+      maxLength: 6
+    })
+    fc.assert(
+      fc.property(fc.constantFrom(...written), wounds, ({ protocol, text }, wounds) => {
+        const wounded = [...bytes(text)]
+        for (const { at, byte, count } of wounds) wounded.splice(at % wounded.length, 1, ...Array(count).fill(byte))
+        const { events, state } = readAll(protocol, [Uint8Array.from(wounded)])
+        expect(state === "done" || Fault.isFault(state)).toBe(true)
+        expect(isSane(events)).toBe(true)
+      }),
+      { numRuns: Effort.runs(150) }
+    )
+  })
+
+  it("arbitrary JSON as events never throws, and ends in done or a fault", () => {
+    fc.assert(
+      fc.property(fc.array(chunk, { maxLength: 8 }), (values) => {
+        for (const protocol of protocols) {
+          for (const dialect of dialects) {
+            const { events, state } = readAll(protocol, [bytes(values.map(data).join("") + data("[DONE]"))], dialect)
+            expect(state === "done" || Fault.isFault(state)).toBe(true)
+            expect(isSane(events)).toBe(true)
+            expect((Chat.reply(events) !== undefined) === (state === "done")).toBe(true)
+          }
+        }
+      }),
+      { numRuns: Effort.runs(400) }
+    )
+  })
+
+  it("arbitrary JSON as a body or a list of models never throws", () => {
+    fc.assert(
+      fc.property(fc.oneof(anything, chunk), (value) => {
+        const body: unknown = JSON.parse(JSON.stringify(value))
+        for (const protocol of protocols) {
+          for (const dialect of dialects) {
+            const events = protocol.decodeBody(JSON.stringify(body), dialect)
+            expect(Fault.isFault(events) || (isSane(events) && Chat.reply(events) !== undefined)).toBe(true)
+          }
+          const models = protocol.decodeModels(JSON.stringify(body))
+          expect(Fault.isFault(models) || models.every(({ id }) => typeof id === "string" && id !== "")).toBe(true)
+        }
+      }),
+      { numRuns: Effort.runs(400) }
+    )
+  })
+
+  it("no prototype is changed by it", () => {
+    const poison = '{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}'
+    for (const protocol of protocols) {
+      readAll(protocol, [bytes(data(`{"choices":[{"delta":${poison},"finish_reason":"stop"}],"usage":${poison}}`))])
+      readAll(protocol, [bytes(data(`{"type":"message_start","message":${poison}}`))])
+      protocol.decodeBody(JSON.stringify(JSON.parse(`{"content":[${poison}],"choices":[{"message":${poison}}]}`)), {})
+    }
+    expect("polluted" in {}).toBe(false)
+  })
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Round trip
+// ---------------------------------------------------------------------------------------------------------------------
+
+const input = fc
+  .dictionary(fc.string(), fc.jsonValue({ maxDepth: 2 }))
+  .map((value): unknown => JSON.parse(JSON.stringify(value)))
+  // These keys are dropped on purpose.
+  .filter((value) => !/__proto__|constructor/.test(JSON.stringify(value)))
+
+const assistant = fc
+  .record({
+    text: fc.string({ unit: "grapheme" }),
+    reasoning: fc.option(fc.string({ unit: "grapheme", minLength: 1 }), { nil: undefined }),
+    calls: fc.uniqueArray(fc.record({ id: fc.stringMatching(/^[\w-]+$/), name: fc.string({ minLength: 1 }), input }), {
+      selector: ({ id }) => id,
+      maxLength: 4
+    })
+  })
+  .filter(({ calls, text }) => text !== "" || calls.length > 0)
+
+const turns = (body: Protocol.Body): ReadonlyArray<unknown> => (Array.isArray(body["messages"]) ? body["messages"] : [])
+
+describe("encode, then decode", () => {
+  const options = { model: "m", stream: false }
+
+  it("an assistant's turn comes back as it was: OpenAI's wire", () => {
+    fc.assert(
+      fc.property(assistant, ({ calls, reasoning, text }) => {
+        const message = Chat.assistant(text, {
+          ...(reasoning === undefined ? undefined : { reasoning }),
+          ...(calls.length === 0 ? undefined : { toolCalls: calls })
+        })
+        const dialect = { replaysReasoning: true }
+        const [turn] = turns(OpenAiChat.encode({ messages: [message] }, { ...options, dialect }))
+        const events = OpenAiChat.decodeBody(
+          JSON.stringify({ choices: [{ message: turn, finish_reason: "stop" }] }),
+          dialect
+        )
+        expect(Fault.isFault(events) ? events : Chat.reply(events)?.message).toEqual(message)
+      }),
+      { numRuns: Effort.runs(150) }
+    )
+  })
+
+  it("an assistant's turn comes back as it was: Anthropic's wire, signed thinking and all", () => {
+    fc.assert(
+      fc.property(assistant, fc.boolean(), ({ calls, reasoning = "", text }, redacted) => {
+        // Text of nothing but white space is left out on this wire.
+        fc.pre(text === "" || text.trim() !== "")
+        const content = [
+          ...(redacted ? [{ type: "redacted_thinking", data: "cmVk" }] : []),
+          ...(reasoning === "" ? [] : [{ type: "thinking", thinking: reasoning, signature: "c2ln" }]),
+          ...(text === "" ? [] : [{ type: "text", text }]),
+          ...calls.map((call) => ({ type: "tool_use", ...call }))
+        ]
+        const decode = (content: unknown) =>
+          AnthropicMessages.decodeBody(JSON.stringify({ content, stop_reason: "end_turn" }), {})
+        const events = decode(content)
+        const message = Fault.isFault(events) ? undefined : Chat.reply(events)?.message
+        if (message === undefined) throw new Error("it was not decoded")
+        expect(message.text).toBe(text)
+        const [turn] = turns(AnthropicMessages.encode({ messages: [message] }, { ...options, dialect: {} }))
+        expect(turn).toEqual({ role: "assistant", content })
+      }),
+      { numRuns: Effort.runs(150) }
+    )
+  })
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Bounds
+// ---------------------------------------------------------------------------------------------------------------------
+
+const MiB = 1024 * 1024
+const mebibyte = new Uint8Array(MiB).fill("x".charCodeAt(0))
+
+/** Feeds one chunk over and over; the bytes of all buffers that were made for it. */
+const feed = (reader: Protocol.Reader, chunk: Uint8Array, times: number): number =>
+  Cost.allocated(() => {
+    for (let i = 0; i < times; i++) reader.feed(chunk)
+  }).reduce((sum, size) => sum + size, 0)
+
+const tooLarge = { _tag: "Malformed", reason: "TooLarge" }
+
+describe("a line without an end", () => {
+  for (const protocol of protocols) {
+    it(`fails at the limit, and the buffers stay near it: ${protocol.id}`, () => {
+      const reader = Protocol.reader(protocol.decoder({}), { maxEventBytes: 8 * MiB })
+      const grown = feed(reader, mebibyte, 64)
+      expect(reader.state()).toMatchObject(tooLarge)
+      expect(reader.feed(bytes(openAi + anthropic))).toEqual([])
+      expect(grown).toSatisfy((grown: number) => grown > 8 * MiB && grown < 40 * MiB)
+    })
+
+    it(`fails one byte past 32 MiB, where nothing else is said: ${protocol.id}`, () => {
+      const reader = Protocol.reader(protocol.decoder({}))
+      const grown = feed(reader, mebibyte, 32)
+      expect(reader.state()).toBe("more")
+      reader.feed(mebibyte.subarray(0, 1))
+      expect(reader.state()).toMatchObject(tooLarge)
+      expect(grown).toBeLessThan(160 * MiB)
+    })
+  }
+
+  it("is not copied when it comes in one chunk past the limit", () => {
+    const reader = Protocol.reader(OpenAiChat.decoder({}), { maxEventBytes: MiB })
+    const chunk = new Uint8Array(64 * MiB).fill("x".charCodeAt(0))
+    const grown = feed(reader, chunk, 1)
+    expect(reader.state()).toMatchObject(tooLarge)
+    expect(grown).toBe(0)
+  })
+
+  it("counts the lines of one event together, and each event anew", () => {
+    const line = bytes(`data: ${"x".repeat(1000)}\n`)
+    const many = Protocol.reader(OpenAiChat.decoder({}), { maxEventBytes: 10_000 })
+    feed(many, line, 20)
+    expect(many.state()).toMatchObject(tooLarge)
+    const small = Protocol.reader(OpenAiChat.decoder({}), { maxEventBytes: 10_000 })
+    feed(small, bytes(delta({ content: "x".repeat(1000) })), 200)
+    expect(small.state()).toBe("more")
+  })
+
+  for (const [name, chunks] of [
+    ["of data", [bytes("data: "), ...Array<Uint8Array>(40).fill(mebibyte)]],
+    ["of a comment", [bytes(": "), ...Array<Uint8Array>(40).fill(mebibyte)]],
+    ["of no field", Array<Uint8Array>(40).fill(mebibyte)]
+  ] as const) {
+    it.effect(`${name} is InvalidResponse to the program, after one request`, () =>
+      Effect.gen(function* () {
+        for (const preset of ["openai", "anthropic"] as const) {
+          const provider = yield* service(preset)
+          const error = yield* Effect.flip(Stream.runDrain(provider.stream({ messages: [Chat.user("hi")] })))
+          expect(error).toMatchObject({ _tag: "InvalidResponse", attempts: 1, emitted: false })
+        }
+        expect(yield* Gateway.requests).toHaveLength(2)
+      }).pipe(Effect.provide(Gateway.layer(endless(chunks))))
+    )
+  }
+
+  it.effect("after output it is InvalidResponse that says so, with the text", () =>
+    Effect.gen(function* () {
+      const provider = yield* service("openai")
+      const error = yield* Effect.flip(Stream.runDrain(provider.stream({ messages: [Chat.user("hi")] })))
+      expect(error).toMatchObject({ _tag: "InvalidResponse", attempts: 1, emitted: true, partial: "é" })
+    }).pipe(
+      Effect.provide(
+        Gateway.layer(
+          endless([bytes(delta({ content: "é" })), bytes("data: "), ...Array<Uint8Array>(40).fill(mebibyte)])
+        )
+      )
+    )
+  )
+})
+
+/** A gateway that always answers so. */
+function endless(body: ReadonlyArray<Uint8Array>): Gateway.Script {
+  return () => ({ status: 200, headers: { "content-type": "text/event-stream" }, body })
+}
+
+describe("an answer without an end", () => {
+  it("of small events fails before it fills the heap", () => {
+    const reader = Protocol.reader(OpenAiChat.decoder({}))
+    const event = bytes(delta({ content: "x".repeat(64 * 1024) }))
+    const hundredMiB = Math.ceil((100 * MiB) / event.length)
+    feed(reader, event, hundredMiB)
+    expect(reader.state()).toBe("more")
+    feed(reader, event, 2 * hundredMiB)
+    expect(reader.state()).toMatchObject({ _tag: "Malformed" })
+  })
+})
+
+describe("a mistake in a decoder", () => {
+  it.live("reaches the program at once, as the defect that it is", () =>
+    Effect.gen(function* () {
+      const broken: Protocol.Protocol = {
+        ...OpenAiChat,
+        decoder: (dialect) => ({
+          ...OpenAiChat.decoder(dialect),
+          step: () => {
+            throw new Error("a mistake")
+          }
+        })
+      }
+      const provider = yield* Provider.make(
+        {
+          id: "broken",
+          protocol: broken,
+          dialect: {},
+          baseUrl: "https://gateway.test/v1",
+          variable: "BROKEN_API_KEY",
+          scheme: Credential.bearer,
+          keyRequired: false,
+          model: "m"
+        },
+        {}
+      )
+      const stream = Stream.runDrain(provider.stream({ messages: [Chat.user("hi")] }))
+      const exit = yield* Effect.timeoutOption(Effect.exit(stream), "3 seconds")
+      const defect = Option.flatMap(exit, (exit) =>
+        Exit.isFailure(exit) ? Cause.dieOption(exit.cause) : Option.none()
+      )
+      expect(Option.map(defect, String)).toEqual(Option.some("Error: a mistake"))
+    }).pipe(Effect.provide(Gateway.layer(endless([bytes(openAi)]))))
+  )
+})
+
+describe("JSON nested 200,000 deep", () => {
+  const nested = `${"[".repeat(200_000)}${"]".repeat(200_000)}`
+  const bodies: ReadonlyArray<readonly [name: string, text: string]> = [
+    ["alone", nested],
+    ["beside an answer", `{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"z":${nested}}`],
+    ["beside Anthropic's answer", `{"content":[{"type":"text","text":"x"}],"stop_reason":"end_turn","z":${nested}}`],
+    ["in an error", `{"type":"error","error":${nested}}`],
+    ["in the detail of an error", `{"error":{"code":400},"detail":${nested}}`],
+    [
+      "in a call",
+      `{"choices":[{"message":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":{"x":${nested}}}}]}}]}`
+    ],
+    ["in Anthropic's call", `{"content":[{"type":"tool_use","id":"a","name":"f","input":{"x":${nested}}}]}`],
+    ["in a list of models", `{"data":[{"id":"m","z":${nested}}],"z":${nested}}`]
+  ]
+  it("in a call does not make a call without arguments of it", () => {
+    for (const [protocol, text] of [
+      [OpenAiChat, bodies.find(([name]) => name === "in a call")?.[1] ?? ""],
+      [AnthropicMessages, bodies.find(([name]) => name === "in Anthropic's call")?.[1] ?? ""]
+    ] as const) {
+      expect(protocol.decodeBody(text, {})).toMatchObject({ _tag: "Malformed" })
+    }
+  })
+
+  for (const [name, text] of bodies) {
+    it.effect(`${name} is an answer or a typed error, never a defect`, () =>
+      Effect.gen(function* () {
+        for (const preset of ["openai", "anthropic"] as const) {
+          const provider = yield* service(preset, { policy: () => RetryPolicy.none })
+          const request = { messages: [Chat.user("hi")] }
+          const exits = [
+            yield* Effect.exit(Effect.asVoid(provider.complete(request))),
+            yield* Effect.exit(Stream.runDrain(provider.stream(request))),
+            yield* Effect.exit(Effect.asVoid(provider.models))
+          ]
+          for (const exit of exits) {
+            expect(Exit.isFailure(exit) ? Cause.dieOption(exit.cause) : Option.none()).toEqual(Option.none())
+          }
+        }
+      }).pipe(Effect.provide(Gateway.layer((request) => inTheFormAskedFor(text, request))))
+    )
+  }
+})
+
+const inTheFormAskedFor = (text: string, { headers }: Gateway.Recorded): Gateway.Answer =>
+  headers["accept"] === "text/event-stream"
+    ? Gateway.sse([text, "[DONE]"])
+    : Gateway.text(text, { headers: { "content-type": "application/json" } })
