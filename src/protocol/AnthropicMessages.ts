@@ -1,7 +1,8 @@
 /**
  * Anthropic's `POST /v1/messages`, as it, MiMo, DeepSeek, MiniMax and GLM speak it.
  */
-import * as Chat from "../Chat.js"
+import type * as Chat from "../Chat.js"
+import { unknownUsage } from "../chat/Event.js"
 import * as Joiner from "../Joiner.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
@@ -310,7 +311,7 @@ const finishReason = (word: string | undefined, hasCalls: boolean): Chat.FinishR
 const decodeUsage = (counts: { readonly [key: string]: number }): Chat.Usage => {
   const { cache_creation_input_tokens: written, cache_read_input_tokens: cached, input_tokens: fresh } = counts
   return {
-    ...Chat.unknownUsage,
+    ...unknownUsage,
     inputTokens: fresh === undefined ? undefined : fresh + (cached ?? 0) + (written ?? 0),
     outputTokens: counts["output_tokens"],
     cachedInputTokens: cached,

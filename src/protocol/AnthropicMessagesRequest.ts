@@ -1,7 +1,8 @@
 /**
  * Anthropic's messages: a request as their body.
  */
-import * as Chat from "../Chat.js"
+import type * as Chat from "../Chat.js"
+import * as Message from "../chat/Message.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
 import * as ToolCalls from "./ToolCalls.js"
@@ -19,7 +20,7 @@ export const encode = (request: Chat.Request, options: Protocol.EncodeOptions): 
   // An empty text block is a 400.
   const given = request.messages.filter(isSystem).filter(({ content }) => content.trim() !== "")
   // The wire has a field for a schema, and none for JSON without one.
-  const system = request.output === "json" ? [Chat.system("Answer with JSON and nothing else."), ...given] : given
+  const system = request.output === "json" ? [Message.system("Answer with JSON and nothing else."), ...given] : given
   return {
     ...dialect.defaults,
     ...request.extra,
@@ -83,7 +84,7 @@ const encodeBlocks = (message: Exclude<Chat.Message, Chat.SystemMessage>, ids: C
 
 /** Text of nothing but white space is a 400. A cache mark on the message stands behind its last part. */
 const encodeUser = (message: Chat.UserMessage): ReadonlyArray<Fields> => {
-  const parts = typeof message.content === "string" ? [Chat.text(message.content)] : message.content
+  const parts = typeof message.content === "string" ? [Message.text(message.content)] : message.content
   const blocks = parts.filter((part) => part.type !== "text" || part.text.trim() !== "").map(encodePart)
   const mark = encodeCache(message)
   return blocks.map((block, index) =>

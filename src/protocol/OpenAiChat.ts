@@ -1,7 +1,8 @@
 /**
  * OpenAI's `POST /chat/completions`, as it and everyone who copies it speak it.
  */
-import * as Chat from "../Chat.js"
+import type * as Chat from "../Chat.js"
+import { unknownUsage } from "../chat/Event.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
 import * as Fault from "../refusal/Fault.js"
@@ -117,7 +118,7 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
       _tag: "Finish",
       reason: why,
       rawReason: reason ?? "",
-      usage: usage ?? Chat.unknownUsage,
+      usage: usage ?? unknownUsage,
       model,
       id: answerId,
       ...(refusal === "" ? undefined : { refusal }),

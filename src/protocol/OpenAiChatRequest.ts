@@ -1,7 +1,8 @@
 /**
  * OpenAI's chat completions: a request as their body.
  */
-import * as Chat from "../Chat.js"
+import type * as Chat from "../Chat.js"
+import * as Message from "../chat/Message.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
 import * as ToolCalls from "./ToolCalls.js"
@@ -144,7 +145,7 @@ const inWords = (
   // OpenAI refuses `json_object` unless the word JSON stands in the messages.
   if (output === undefined || (how === "schema" && output !== "json")) return []
   const schema = output === "json" ? "" : ` It must match this JSON Schema: ${JSON.stringify(output.schema)}`
-  return [Chat.system(`Answer with JSON and nothing else.${schema}`)]
+  return [Message.system(`Answer with JSON and nothing else.${schema}`)]
 }
 
 /** OpenAI holds the model to a schema only if each object lists all its properties as required and allows no others. */

@@ -3,7 +3,8 @@
  * together. Histories lose one or the other when a turn is interrupted or old turns are cut away, and every wire answers
  * that with a 400.
  */
-import * as Chat from "../Chat.js"
+import type * as Chat from "../Chat.js"
+import * as Message from "../chat/Message.js"
 
 /** The same messages if nothing is wrong with them, else repaired ones. The caller's array is not changed. */
 export const repair = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Chat.Message> =>
@@ -77,15 +78,15 @@ const placesOf = (messages: Turn): ReadonlyMap<string, Array<number>> => {
 }
 
 const interrupted = (call: Chat.ToolCall): Chat.ToolMessage =>
-  Chat.toolResult(call, "The call was interrupted; there is no result.", { isError: true })
+  Message.toolResult(call, "The call was interrupted; there is no result.", { isError: true })
 
 const orphaned = (message: Chat.Message): Chat.Message => (message.role === "tool" ? orphan(message) : message)
 
 /** A result whose call is gone is still worth knowing. */
 const orphan = (result: Chat.ToolMessage): Chat.UserMessage => {
   const said = `Result of an earlier call of ${result.name}:`
-  return Chat.user(
-    typeof result.content === "string" ? `${said} ${result.content}` : [Chat.text(said), ...result.content]
+  return Message.user(
+    typeof result.content === "string" ? `${said} ${result.content}` : [Message.text(said), ...result.content]
   )
 }
 

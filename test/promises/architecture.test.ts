@@ -5,8 +5,15 @@ import { describe, expect, it } from "@effect/vitest"
 
 /** A file imports only files of a lower rank, types included. Every file of `src` stands here. */
 const ranks: { readonly [file: string]: number } = {
+  "chat/Message": -3,
+
+  Joiner: -2,
+  "chat/Event": -2,
+  "chat/Request": -2,
+
+  "chat/Reply": -1,
+
   "credential/Doubt": 0,
-  Joiner: 0,
   "answer/KeylessResponse": 0,
   ProviderError: 0,
   "answer/Watch": 0,
@@ -212,7 +219,11 @@ describe("the pure core", () => {
       "refusal/Fault",
       "BaseUrl",
       "request/History",
-      "refusal/Refusal"
+      "refusal/Refusal",
+      "chat/Message",
+      "chat/Request",
+      "chat/Event",
+      "chat/Reply"
     ]) {
       const source = sources.find((source) => source.name === name)
       expect(

@@ -1,0 +1,143 @@
+/**
+ * The messages of a conversation, and what they are made of.
+ */
+
+/** A mark after which the provider may cache the prompt. Anthropic's wire has it; the others cache by themselves. */
+export interface Cacheable {
+  /** Ends a cached prefix here. `"5m"` and `"1h"` are how long Anthropic keeps it. Default: no mark. */
+  readonly cache?: "5m" | "1h" | undefined
+}
+
+/** A piece of text within a message. */
+export interface TextPart extends Cacheable {
+  readonly type: "text"
+  /** The text itself. A part of nothing but white space is left out on Anthropic's wire, which refuses one. */
+  readonly text: string
+}
+
+/** A picture within a message. */
+export interface ImagePart extends Cacheable {
+  readonly type: "image"
+  /** An address that the provider can reach, or the bytes in base64 with their media type (`image/png`). */
+  readonly source: { readonly url: string } | { readonly base64: string; readonly mediaType: string }
+}
+
+/** What a message may consist of, where it is not plain text. */
+export type Part = TextPart | ImagePart
+
+/** Instructions that hold for the whole conversation. */
+export interface SystemMessage extends Cacheable {
+  readonly role: "system"
+  /** An empty one is left out. */
+  readonly content: string
+}
+
+/** What the user said. */
+export interface UserMessage extends Cacheable {
+  readonly role: "user"
+  /** Text, or parts: text and pictures. */
+  readonly content: string | ReadonlyArray<Part>
+}
+
+/** A complete tool call: its arguments have all arrived, and are parsed. */
+export interface ToolCall {
+  /** The call's id, which its result repeats. */
+  readonly id: string
+  /** The name of the tool. */
+  readonly name: string
+  /** The arguments: parsed JSON, not yet checked against the tool's schema. `Tool.decode` does that. */
+  readonly input: unknown
+  /** What its wire needs to see again with the call: Gemini's thought signature. */
+  readonly replay?: Replay | undefined
+}
+
+/** What the model said. `Reply.message` is one, and can be appended to the history as it is. */
+export interface AssistantMessage {
+  readonly role: "assistant"
+  readonly text: string
+  /** What the model thought before it spoke. Sent only to hosts that demand it back: DeepSeek and MiMo. */
+  readonly reasoning?: string | undefined
+  /** The tools that the model called. Each call wants a `ToolMessage` behind it; a missing one is made up for. */
+  readonly toolCalls?: ReadonlyArray<ToolCall> | undefined
+  /** What the wire needs to see again: signed thinking, `reasoning_details`. */
+  readonly replay?: Replay | undefined
+}
+
+/**
+ * What one wire needs to see again and no other wire can read: Anthropic's signed thinking blocks, OpenRouter's
+ * `reasoning_details`. A message that goes to another wire is sent without it.
+ */
+export interface Replay {
+  /** The `id` of the protocol that can read it. */
+  readonly protocol: string
+  /** As the provider sent it. */
+  readonly content: unknown
+}
+
+/** The result of a tool call. */
+export interface ToolMessage extends Cacheable {
+  readonly role: "tool"
+  /** The `id` of the call. */
+  readonly toolCallId: string
+  /** The name of the tool. */
+  readonly name: string
+  /** Text, or parts: text and pictures. */
+  readonly content: string | ReadonlyArray<Part>
+  /** Whether the tool failed. Anthropic's wire tells the model so; on the others the text has to. Default false. */
+  readonly isError?: boolean | undefined
+}
+
+/** One message of a conversation. */
+export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage
+
+/** A message with instructions for the model. */
+export const system = (content: string, options?: Cacheable): SystemMessage => ({ role: "system", content, ...options })
+
+/**
+ * A message of the user's: text, or parts.
+ *
+ * @example
+ * Chat.user("Why is the sky blue?")
+ * Chat.user([Chat.text("What is this?"), Chat.image({ url: "https://example.com/cat.png" })])
+ */
+export const user = (content: string | ReadonlyArray<Part>, options?: Cacheable): UserMessage => ({
+  role: "user",
+  content,
+  ...options
+})
+
+/** A message of the model's, for a history that a program writes itself. `Reply.message` is one already. */
+export const assistant = (text: string, options?: Omit<AssistantMessage, "role" | "text">): AssistantMessage => ({
+  role: "assistant",
+  text,
+  ...options
+})
+
+/**
+ * The answer to `call`. A value that is not text is sent as JSON.
+ *
+ * @example
+ * Chat.toolResult(call, { celsius: 21 })
+ * Chat.toolResult(call, "There is no such city.", { isError: true })
+ */
+export const toolResult = (
+  call: Pick<ToolCall, "id" | "name">,
+  result: unknown,
+  options?: { readonly isError?: boolean | undefined }
+): ToolMessage => ({
+  role: "tool",
+  toolCallId: call.id,
+  name: call.name,
+  content: typeof result === "string" ? result : (JSON.stringify(result) ?? "null"),
+  ...options
+})
+
+/** A piece of text, where a message has several parts. */
+export const text = (text: string, options?: Cacheable): TextPart => ({ type: "text", text, ...options })
+
+/** A picture, by its address or as base64. */
+export const image = (source: ImagePart["source"], options?: Cacheable): ImagePart => ({
+  type: "image",
+  source,
+  ...options
+})

@@ -1,0 +1,52 @@
+/**
+ * What a program asks of a model: the same words for every provider.
+ */
+import type { Cacheable, Message } from "./Message.js"
+
+/** A JSON Schema, as plain JSON. */
+export type JsonSchema = { readonly [key: string]: unknown }
+
+/** A tool that the model may call. `Tool.make` makes one from an Effect schema. */
+export interface ToolDefinition extends Cacheable {
+  /** How the model calls it. */
+  readonly name: string
+  /** What it does, for the model. */
+  readonly description?: string | undefined
+  /** The shape of its arguments: a schema of an object. */
+  readonly parameters: JsonSchema
+}
+
+/** A chat to be continued. Only `messages` is required; what is left out is left to the provider. */
+export interface Request {
+  /** The conversation so far, oldest first. A tool call without a result is given one that says so. */
+  readonly messages: ReadonlyArray<Message>
+  /** Overrides the provider's model for this call. */
+  readonly model?: string | undefined
+  /** The tools that the model may call. Default: none. */
+  readonly tools?: ReadonlyArray<ToolDefinition> | undefined
+  /** `required`: any tool; a name: that one. The provider's default is `auto`. */
+  readonly toolChoice?: "auto" | "none" | "required" | { readonly name: string } | undefined
+  /** The most tokens that the answer may have. Required on the Anthropic wire, where the default is 4096. */
+  readonly maxTokens?: number | undefined
+  /** Anthropic's API from 2026-10-21 on, and its models from 4.7 on, take neither this nor `topP`. */
+  readonly temperature?: number | undefined
+  /** The share of likely tokens that the model chooses from, 0 to 1. */
+  readonly topP?: number | undefined
+  /** Texts at which the model stops. */
+  readonly stop?: ReadonlyArray<string> | undefined
+  /** Makes answers repeatable, as far as the provider can. Anthropic's wire has no such field. */
+  readonly seed?: number | undefined
+  /** How much the model may think. Sent in the provider's own words; left out where it has none. */
+  readonly reasoning?: Reasoning | undefined
+  /** `json`: any JSON value; a schema: that shape, where the provider can hold the model to it. */
+  readonly output?: "json" | { readonly name?: string | undefined; readonly schema: JsonSchema } | undefined
+  /** Whom the request is for, by an opaque id, so that the provider can trace abuse. */
+  readonly user?: string | undefined
+  /** Fields of the provider's own, merged into the body. They cannot replace a field that the protocol sets. */
+  readonly extra?: { readonly [key: string]: unknown } | undefined
+}
+
+/** How much a model may think: by degree, or by a number of tokens. */
+export type Reasoning =
+  | { readonly effort: "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max" }
+  | { readonly budgetTokens: number }
