@@ -1,39 +1,84 @@
+/**
+ * Ends a run with what a reader of logs looks for: each test that failed, with the first line of why, and then one plain
+ * line to count by. Where the variable `TALLY` names a file, runs that follow each other are counted together: the end
+ * of each tells of those before it, too.
+ */
 import { readFileSync, writeFileSync } from "node:fs"
+import { relative } from "node:path"
 import type { Reporter, TestModule } from "vitest/node"
 
-interface Count {
-  passed: number
-  failed: number
-  skipped: number
+/** What is known of the runs so far. */
+export interface Record {
+  readonly passed: number
+  readonly skipped: number
+  /** One line for each failure. */
+  readonly failures: ReadonlyArray<string>
 }
 
-/**
- * Ends a run with one plain line that any reader of logs can count by. Where the variable `TALLY` names a file, runs that
- * follow each other are counted together: the line of each has those before it in it.
- */
 export default class Tally implements Reporter {
   onTestRunEnd(modules: ReadonlyArray<TestModule>, errors: ReadonlyArray<unknown>): void {
     const file = process.env["TALLY"]
-    const count = before(file)
-    count.failed += errors.length
-    for (const module of modules) {
-      // A file that could not be loaded has no tests to fail.
-      if (module.state() === "failed" && module.errors().length > 0) count.failed += 1
-      for (const test of module.children.allTests()) {
-        const { state } = test.result()
-        if (state !== "pending") count[state] += 1
-      }
-    }
-    if (file !== undefined) writeFileSync(file, JSON.stringify(count))
-    const skipped = count.skipped === 0 ? "" : `, ${count.skipped} skipped`
+    const record = added(before(file), modules, errors)
+    if (file !== undefined) writeFileSync(file, JSON.stringify(record))
     // At the very end, after what the other reporters have to say.
-    process.once("exit", () => console.log(`${count.passed} passed, ${count.failed} failed${skipped}`))
+    process.once("exit", () => console.log(text(record)))
   }
 }
 
-/** What the runs before this one counted; a file that is empty has had none. */
-const before = (file: string | undefined): Count => {
-  const none = { passed: 0, failed: 0, skipped: 0 }
-  const text = file === undefined ? "" : readFileSync(file, "utf8")
-  return text === "" ? none : { ...none, ...JSON.parse(text) }
+/** So many failures are named. If there are more, they have one cause. */
+const most = 20
+
+/** The end of a run. Its last line is the count. */
+export const text = ({ failures, passed, skipped }: Record): string => {
+  const left = failures.length - most
+  return [
+    ...failures.slice(0, most).map((failure) => `FAILED ${failure}`),
+    ...(left > 0 ? [`and ${left} more`] : []),
+    `${passed} passed, ${failures.length} failed${skipped === 0 ? "" : `, ${skipped} skipped`}`
+  ].join("\n")
+}
+
+export const none: Record = { passed: 0, skipped: 0, failures: [] }
+
+/** The parts of a file of tests that a tally reads. */
+export type Module = Pick<TestModule, "moduleId" | "errors"> & {
+  readonly children: {
+    readonly allTests: () => Iterable<{
+      readonly fullName: string
+      readonly result: () => {
+        readonly state: "passed" | "failed" | "skipped" | "pending"
+        readonly errors?: ReadonlyArray<{ readonly message: string }> | undefined
+      }
+    }>
+  }
+}
+
+/** The runs so far, and this one. */
+export const added = (so: Record, modules: ReadonlyArray<Module>, errors: ReadonlyArray<unknown>): Record => {
+  let { passed, skipped } = so
+  const failures = [...so.failures]
+  for (const module of modules) {
+    const file = relative(process.cwd(), module.moduleId)
+    // A file that could not be loaded has no tests to fail.
+    if (module.errors().length > 0) failures.push(`${file}: ${because(module.errors())}`)
+    for (const test of module.children.allTests()) {
+      const { errors, state } = test.result()
+      if (state === "passed") passed += 1
+      if (state === "skipped") skipped += 1
+      if (state === "failed") failures.push(`${file} › ${test.fullName}: ${because(errors ?? [])}`)
+    }
+  }
+  // What no test waited for.
+  failures.push(...errors.map((error) => `outside of the tests: ${because([error])}`))
+  return { passed, skipped, failures }
+}
+
+/** The first line of the first error. */
+const because = ([error]: ReadonlyArray<unknown>): string =>
+  (error instanceof Object && "message" in error ? String(error.message) : String(error)).trim().split("\n")[0] ?? ""
+
+/** What the runs before this one left; a file that is empty has had none. */
+const before = (file: string | undefined): Record => {
+  const left = file === undefined ? "" : readFileSync(file, "utf8")
+  return left === "" ? none : { ...none, ...JSON.parse(left) }
 }
