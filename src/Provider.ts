@@ -113,9 +113,11 @@ export type ConfigOptions = Omit<Options, "apiKey"> & {
   readonly apiKey?: Config.Config<Redacted.Redacted> | undefined
 }
 
-/** A host, and how it speaks its protocol: what distinguishes one provider from another. */
-export interface Deployment extends Answer.Wire {
+/** A host and its protocol: what distinguishes one provider from another. */
+export interface Deployment {
   readonly id: string
+  /** Its wire, in its dialect: `OpenAiChat.make(dialect)`, `AnthropicMessages.make(dialect)`, or one of your own. */
+  readonly protocol: Protocol.Protocol
   readonly baseUrl: string
   /** The environment variable that holds the key. */
   readonly variable: string
@@ -195,11 +197,11 @@ export const make = (deployment: Deployment, options: Options): Effect.Effect<Se
     const call = <A, R>(
       built: Endpoint.Built,
       provesKey: boolean,
-      read: (answer: Answer.Answer, wire: Answer.Wire) => Transport.Run<A, R>,
+      read: (answer: Answer.Answer, protocol: Protocol.Protocol) => Transport.Run<A, R>,
       scope: Scope.Scope
     ): Transport.Run<A, R> =>
       Effect.flatMap(built, (request) =>
-        transport.run({ request, provesKey, read: (answer) => read(answer, deployment) }, scope)
+        transport.run({ request, provesKey, read: (answer) => read(answer, deployment.protocol) }, scope)
       )
 
     const completeWith: Service["completeWith"] = (request, decode) =>

@@ -5,11 +5,12 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Chat from "../Chat.js"
-import * as Protocol from "../Protocol.js"
+import type * as Protocol from "../Protocol.js"
 import type * as ProviderError from "../ProviderError.js"
 import * as Fault from "../refusal/Fault.js"
 import * as Opened from "./Opened.js"
 import * as ResponseBody from "./ResponseBody.js"
+import * as WireReader from "./WireReader.js"
 
 /** A 2xx whose body is yet to be read. */
 export interface Answer extends ResponseBody.Source {
@@ -26,21 +27,15 @@ export interface SoFar {
   readonly emitted: boolean
 }
 
-/** Which wire, and how this host speaks it. */
-export interface Wire {
-  readonly protocol: Protocol.Protocol
-  readonly dialect: Protocol.Dialect
-}
-
 type Read<A, R = never> = Effect.Effect<A, ProviderError.ProviderError, R>
 
 /** Waits for the first events. A failure before them is this effect's, so that the call can be repeated. */
-export const open = (answer: Answer, wire: Wire): Read<Opened.Opened> => {
+export const open = (answer: Answer, protocol: Protocol.Protocol): Read<Opened.Opened> => {
   // JSON or a page where a stream was promised: an error mostly, and sometimes the whole answer.
   if (/json|html/.test(answer.contentType() ?? "")) {
-    return Effect.map(events(answer, wire), (events) => Opened.whole(Chunk.unsafeFromArray(events)))
+    return Effect.map(events(answer, protocol), (events) => Opened.whole(Chunk.unsafeFromArray(events)))
   }
-  const reader = Protocol.reader(wire.protocol.decoder(wire.dialect))
+  const reader = WireReader.make(protocol.decoder())
   const { each, take, taken, wait } = ResponseBody.events(answer, reader)
   const later = (fault: Fault.Fault) => answer.fail(fault, { partial: reader.text(), emitted: true })
   return Effect.matchEffect(take, {
@@ -59,15 +54,15 @@ export const open = (answer: Answer, wire: Wire): Read<Opened.Opened> => {
 /** The whole reply, as the caller decodes it. */
 export const reply =
   <A, R>(decode: (reply: Chat.Reply) => Effect.Effect<A, Fault.Fault, R>) =>
-  (answer: Answer, wire: Wire): Read<A, R> =>
-    Effect.flatMap(events(answer, wire), (events) => {
+  (answer: Answer, protocol: Protocol.Protocol): Read<A, R> =>
+    Effect.flatMap(events(answer, protocol), (events) => {
       const reply = Chat.reply(events)
       if (reply === undefined) return answer.fail(Fault.malformed("NotTheProtocol"))
       return Effect.catchAll(decode(reply), (fault) => answer.fail(fault, { partial: reply.text, emitted: false }))
     })
 
-export const models = (answer: Answer, wire: Wire): Read<ReadonlyArray<Protocol.Model>> =>
-  whole(answer, wire.protocol.decodeModels)
+export const models = (answer: Answer, protocol: Protocol.Protocol): Read<ReadonlyArray<Protocol.Model>> =>
+  whole(answer, protocol.decodeModels)
 
 /** The most that is read of an answer that comes whole. */
 const maxBytes = 64 * 1024 * 1024
@@ -81,15 +76,15 @@ const whole = <A>(answer: Answer, decode: (text: string) => ReadonlyArray<A> | F
     }
   })
 
-const events = (answer: Answer, { dialect, protocol }: Wire): Read<ReadonlyArray<Chat.Event>> =>
+const events = (answer: Answer, protocol: Protocol.Protocol): Read<ReadonlyArray<Chat.Event>> =>
   whole(answer, (text) => {
     if (text.trim() === "") return Fault.malformed("Empty")
     // Some gateways stream though nobody asked them to.
-    if (/^\s*(data|event|:)/.test(text)) return streamed(text, Protocol.reader(protocol.decoder(dialect)))
-    return protocol.decodeBody(text, dialect)
+    if (/^\s*(data|event|:)/.test(text)) return streamed(text, WireReader.make(protocol.decoder()))
+    return WireReader.whole(protocol.decoder(), text)
   })
 
-const streamed = (text: string, reader: Protocol.Reader): ReadonlyArray<Chat.Event> | Fault.Fault => {
+const streamed = (text: string, reader: WireReader.WireReader): ReadonlyArray<Chat.Event> | Fault.Fault => {
   const events = [...reader.feed(new TextEncoder().encode(text)), ...reader.end()]
   const state = reader.state()
   return Fault.isFault(state) ? state : events

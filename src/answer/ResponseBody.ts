@@ -8,11 +8,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Chat from "../Chat.js"
 import * as Joiner from "../Joiner.js"
-import type * as Protocol from "../Protocol.js"
 import * as Fault from "../refusal/Fault.js"
 import type * as Body from "./Body.js"
 import type { Taken } from "./Opened.js"
 import type { Watch } from "./Watch.js"
+import type { WireReader } from "./WireReader.js"
 
 /** The longest waits, in milliseconds. */
 export interface Waits {
@@ -51,7 +51,7 @@ const readAhead = 64 * 1024
  * The events of a streamed answer. No clock runs while nobody waits for them. The reading is plain code, in the callback
  * of the read.
  */
-export const events = (source: Source, reader: Protocol.Reader): Events => new Reading(source, reader)
+export const events = (source: Source, reader: WireReader): Events => new Reading(source, reader)
 
 class Reading implements Events {
   /** What came and has not been taken. */
@@ -72,7 +72,7 @@ class Reading implements Events {
 
   constructor(
     private readonly source: Source,
-    private readonly reader: Protocol.Reader
+    private readonly reader: WireReader
   ) {}
 
   readonly take = Effect.suspend(() => (this.ready.length > 0 || this.isOver() ? this.taken() : this.arrival))

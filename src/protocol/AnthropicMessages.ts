@@ -7,7 +7,7 @@ import * as Joiner from "../Joiner.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
 import * as Fault from "../refusal/Fault.js"
-import { encode, id, unsupported } from "./AnthropicMessagesRequest.js"
+import { type Dialect, encode, id, unsupported } from "./AnthropicMessagesRequest.js"
 import * as ToolCalls from "./ToolCalls.js"
 
 type Fields = { readonly [key: string]: unknown }
@@ -27,9 +27,7 @@ interface Block {
   readonly citations: Array<unknown>
 }
 
-const decoder = (): Protocol.Decoder & {
-  readonly body: (message: Fields, raw: string, events: Array<Chat.Event>) => Protocol.Step
-} => {
+const decoder = (): Protocol.Decoder => {
   const calls = ToolCalls.make(() => answerId)
   const blocks: Array<Block> = []
   const byIndex = new Map<unknown, Block>()
@@ -204,7 +202,7 @@ const decoder = (): Protocol.Decoder & {
       }
     },
     end: (events) => (reason === undefined ? Fault.cut() : finish(events)),
-    body: (message, raw, events) => {
+    whole: (message, raw, events) => {
       if (message["type"] === "error" || failed(message)) return { _tag: "Refused", body: raw }
       if (!Array.isArray(message["content"])) return Fault.malformed("NotTheProtocol", raw)
       startMessage(message)
@@ -213,14 +211,6 @@ const decoder = (): Protocol.Decoder & {
       return finish(events)
     }
   }
-}
-
-const decodeBody = (text: string): ReadonlyArray<Chat.Event> | Fault.Fault => {
-  const message = Json.record(Json.parse(text))
-  if (message === undefined) return Fault.malformed("NotTheProtocol", text)
-  const events: Array<Chat.Event> = []
-  const step = decoder().body(message, text, events)
-  return Fault.isFault(step) ? step : events
 }
 
 const failed = (fields: Fields): boolean => {
@@ -348,23 +338,24 @@ const decodeModel = (name: string, model: Fields): Protocol.Model => {
 // The protocol
 // ---------------------------------------------------------------------------------------------------------------------
 
-export interface Options {
-  /** What `anthropic-version` says, a date. Default 2023-06-01, which every host of this wire takes. */
-  readonly version?: string | undefined
-  /** Whether the host is Anthropic's own, so that the name of a model tells what it refuses. Default false. */
-  readonly ownHost?: boolean | undefined
+export type { Dialect } from "./AnthropicMessagesRequest.js"
+
+/**
+ * Anthropic's wire, as a host of this dialect speaks it. Default: the oldest version, which every host takes.
+ *
+ * @example
+ * const protocol = AnthropicMessages.make({ version: "2023-06-01" })
+ */
+export const make = (dialect: Dialect = {}): Protocol.Protocol => {
+  const { ownHost = false, version = "2023-06-01" } = dialect
+  return {
+    id,
+    path: "/v1/messages",
+    headers: { "anthropic-version": version },
+    encode: (request, options) => encode(request, { ...options, dialect }),
+    unsupported: (body) => unsupported(body, version, ownHost),
+    decoder,
+    modelsPath: "/v1/models?limit=1000",
+    decodeModels
+  }
 }
-
-export const make = ({ ownHost = false, version = "2023-06-01" }: Options = {}): Protocol.Protocol => ({
-  id,
-  path: "/v1/messages",
-  headers: { "anthropic-version": version },
-  encode,
-  unsupported: (body) => unsupported(body, version, ownHost),
-  decoder,
-  decodeBody,
-  modelsPath: "/v1/models?limit=1000",
-  decodeModels
-})
-
-export const AnthropicMessages: Protocol.Protocol = make()

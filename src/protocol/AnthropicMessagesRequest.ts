@@ -15,7 +15,21 @@ export const id = "anthropic-messages"
 /** The wire demands a limit. This is one that every model of Anthropic's takes. */
 const defaultMaxTokens = 4096
 
-export const encode = (request: Chat.Request, options: Protocol.EncodeOptions): Protocol.Body => {
+/** How a host speaks Anthropic's wire. Every field is optional. */
+export interface Dialect {
+  /** What `anthropic-version` says, a date. Default 2023-06-01, which every host of this wire takes. */
+  readonly version?: string | undefined
+  /** Whether the host is Anthropic's own, so that the name of a model tells what it refuses. Default false. */
+  readonly ownHost?: boolean | undefined
+  /** Fields that every request of this host carries, unless the request sets them. */
+  readonly defaults?: Protocol.Body | undefined
+}
+
+interface Options extends Protocol.EncodeOptions {
+  readonly dialect: Dialect
+}
+
+export const encode = (request: Chat.Request, options: Options): Protocol.Body => {
   const { dialect, model, stream } = options
   // An empty text block is a 400.
   const given = request.messages.filter(isSystem).filter(({ content }) => content.trim() !== "")

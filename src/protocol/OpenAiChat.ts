@@ -6,7 +6,7 @@ import { unknownUsage } from "../chat/Event.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
 import * as Fault from "../refusal/Fault.js"
-import { encode, id } from "./OpenAiChatRequest.js"
+import { type Dialect, encode, id } from "./OpenAiChatRequest.js"
 import * as ThinkTags from "./ThinkTags.js"
 import * as ToolCalls from "./ToolCalls.js"
 
@@ -16,13 +16,7 @@ type Fields = { readonly [key: string]: unknown }
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
 
-interface Answer extends Protocol.Decoder {
-  /** Reads one chunk of a stream, or a whole body, which has its `message` where a chunk has its `delta`. */
-  readonly take: (chunk: Fields, raw: string, events: Array<Chat.Event>, part: "delta" | "message") => Protocol.Step
-  readonly finish: (events: Array<Chat.Event>) => Protocol.Step
-}
-
-const decoder = (dialect: Protocol.Dialect): Answer => {
+const decoder = (dialect: Dialect): Protocol.Decoder => {
   const calls = ToolCalls.make(() => answerId)
   const think = dialect.thinkTags === true ? ThinkTags.make() : undefined
   let begun = false
@@ -87,7 +81,8 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
     if (event !== undefined) events.push(event)
   }
 
-  const take: Answer["take"] = (chunk, raw, events, part) => {
+  /** Reads one chunk of a stream, or a whole body, which has its `message` where a chunk has its `delta`. */
+  const take = (chunk: Fields, raw: string, events: Array<Chat.Event>, part: "delta" | "message"): Protocol.Step => {
     if (answerId === undefined) answerId = Json.nonEmpty(chunk["id"])
     if (model === undefined) model = Json.nonEmpty(chunk["model"])
     const choices = chunk["choices"]
@@ -128,8 +123,6 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
   }
 
   return {
-    take,
-    finish,
     step: (data, name, events) => {
       if (data === "[DONE]") return finish(events)
       if (name === "error") return { _tag: "Refused", body: data }
@@ -137,18 +130,12 @@ const decoder = (dialect: Protocol.Dialect): Answer => {
       const chunk = Json.record(Json.parse(data))
       return chunk === undefined ? Fault.malformed("NotTheProtocol", data) : take(chunk, data, events, "delta")
     },
-    end: (events) => (reason === undefined ? Fault.cut() : finish(events))
+    end: (events) => (reason === undefined ? Fault.cut() : finish(events)),
+    whole: (fields, raw, events) => {
+      const step = take(fields, raw, events, "message")
+      return step === "more" ? finish(events) : step
+    }
   }
-}
-
-const decodeBody = (text: string, dialect: Protocol.Dialect): ReadonlyArray<Chat.Event> | Fault.Fault => {
-  const fields = Json.record(Json.parse(text))
-  if (fields === undefined) return Fault.malformed("NotTheProtocol", text)
-  const answer = decoder(dialect)
-  const events: Array<Chat.Event> = []
-  const read = answer.take(fields, text, events, "message")
-  const step = read === "more" ? answer.finish(events) : read
-  return Fault.isFault(step) ? step : events
 }
 
 const isFirst = (choice: unknown): boolean => {
@@ -271,14 +258,25 @@ const decodeModel = (name: string, model: Fields): Protocol.Model => ({
   created: Json.number(model["created"])
 })
 
-export const OpenAiChat: Protocol.Protocol = {
+// ---------------------------------------------------------------------------------------------------------------------
+// The protocol
+// ---------------------------------------------------------------------------------------------------------------------
+
+export type { Dialect } from "./OpenAiChatRequest.js"
+
+/**
+ * OpenAI's wire, as a host of this dialect speaks it. Default: as OpenAI does.
+ *
+ * @example
+ * const protocol = OpenAiChat.make({ maxTokens: "max_completion_tokens", output: "json" })
+ */
+export const make = (dialect: Dialect = {}): Protocol.Protocol => ({
   id,
   path: "/chat/completions",
   headers: {},
-  encode,
+  encode: (request, options) => encode(request, { ...options, dialect }),
   unsupported: () => undefined,
-  decoder,
-  decodeBody,
+  decoder: () => decoder(dialect),
   modelsPath: "/models",
   decodeModels
-}
+})

@@ -12,7 +12,42 @@ type Fields = { readonly [key: string]: unknown }
 /** Whose replay this wire can read. */
 export const id = "openai-chat"
 
-export const encode = (request: Chat.Request, options: Protocol.EncodeOptions): Protocol.Body => {
+/** How a host departs from OpenAI's wire. Every field is optional; the norm is what OpenAI does. */
+export interface Dialect {
+  /** The field for `maxTokens`. Default `max_tokens`. */
+  readonly maxTokens?: "max_tokens" | "max_completion_tokens" | undefined
+  /** How `reasoning` is written. Default `effort`: a `reasoning_effort` field. `none` leaves it out. */
+  readonly reasoning?: "effort" | "thinking" | "thinking-adaptive" | "openrouter" | "none" | undefined
+  /** This host's words for efforts that it does not have under ours. */
+  readonly efforts?: { readonly [effort: string]: string } | undefined
+  /**
+   * How `output` is asked for. `schema` (default): in `response_format`, schema and all; `json`: a JSON object, with the
+   * schema told to the model in words; `prompt`: in words alone.
+   */
+  readonly output?: "schema" | "json" | "prompt" | undefined
+  /** Assistant turns carry their `reasoning_content` back. Default false. */
+  readonly replaysReasoning?: boolean | undefined
+  /**
+   * Tool calls carry their `extra_content` back: Gemini's thought signatures. Gemini 3 answers a call without its
+   * signature with a 400, and Mistral and Fireworks so answer a call with one. Default: where the model's name has
+   * `gemini` in it.
+   */
+  readonly replaysExtraContent?: boolean | undefined
+  /** Tool messages carry the tool's `name`. Default false. */
+  readonly namesToolResults?: boolean | undefined
+  /** `<think>` at the head of the text is reasoning. Default false. */
+  readonly thinkTags?: boolean | undefined
+  /** Asks for usage with `stream_options`. Default true. */
+  readonly streamUsage?: boolean | undefined
+  /** Fields that every request of this host carries, unless the request sets them. */
+  readonly defaults?: Protocol.Body | undefined
+}
+
+interface Options extends Protocol.EncodeOptions {
+  readonly dialect: Dialect
+}
+
+export const encode = (request: Chat.Request, options: Options): Protocol.Body => {
   const { dialect, model, stream } = options
   return {
     ...dialect.defaults,
@@ -38,10 +73,7 @@ export const encode = (request: Chat.Request, options: Protocol.EncodeOptions): 
 }
 
 /** Results of tools stand together; what pictures they have follow behind the last one, as the user's. */
-const encodeMessages = (
-  messages: ReadonlyArray<Chat.Message>,
-  options: Protocol.EncodeOptions
-): ReadonlyArray<Fields> => {
+const encodeMessages = (messages: ReadonlyArray<Chat.Message>, options: Options): ReadonlyArray<Fields> => {
   const encoded: Array<Fields> = []
   let images: Array<Chat.Part> = []
   const show = () => {
@@ -58,7 +90,7 @@ const encodeMessages = (
   return encoded
 }
 
-const encodeMessage = (message: Chat.Message, options: Protocol.EncodeOptions): Fields => {
+const encodeMessage = (message: Chat.Message, options: Options): Fields => {
   switch (message.role) {
     case "system":
       return { role: "system", content: message.content }
@@ -86,7 +118,7 @@ const imageUrl = (source: Chat.ImagePart["source"]): string =>
   "url" in source ? source.url : `data:${source.mediaType};base64,${source.base64}`
 
 /** `content` is always there, because DeepSeek demands it; an empty `reasoning_content` counts, an absent one is a 400. */
-const encodeAssistant = (message: Chat.AssistantMessage, { dialect, model }: Protocol.EncodeOptions): Fields => {
+const encodeAssistant = (message: Chat.AssistantMessage, { dialect, model }: Options): Fields => {
   const calls = message.toolCalls ?? []
   const withExtra = dialect.replaysExtraContent ?? /gemini/i.test(model)
   const reasons = dialect.replaysReasoning === true && (message.reasoning !== undefined || calls.length > 0)
@@ -108,7 +140,7 @@ const encodeToolCall = (call: Chat.ToolCall, withExtra: boolean): Fields =>
   })
 
 /** A tool's answer is text on this wire. */
-const encodeToolResult = (message: Chat.ToolMessage, dialect: Protocol.Dialect): Fields =>
+const encodeToolResult = (message: Chat.ToolMessage, dialect: Dialect): Fields =>
   Json.defined({
     role: "tool",
     tool_call_id: message.toolCallId,
@@ -130,7 +162,7 @@ const encodeTool = (tool: Chat.ToolDefinition): Fields => ({
 const encodeToolChoice = (choice: Chat.Request["toolChoice"]): unknown =>
   typeof choice === "object" ? { type: "function", function: { name: choice.name } } : choice
 
-const encodeOutput = (output: Chat.Request["output"], { output: how = "schema" }: Protocol.Dialect): unknown => {
+const encodeOutput = (output: Chat.Request["output"], { output: how = "schema" }: Dialect): unknown => {
   if (output === undefined || how === "prompt") return undefined
   if (output === "json" || how === "json") return { type: "json_object" }
   const { name = "output", schema } = output
@@ -138,10 +170,7 @@ const encodeOutput = (output: Chat.Request["output"], { output: how = "schema" }
 }
 
 /** What the host cannot be told in a field, the model is told in words. */
-const inWords = (
-  output: Chat.Request["output"],
-  { output: how = "schema" }: Protocol.Dialect
-): ReadonlyArray<Chat.Message> => {
+const inWords = (output: Chat.Request["output"], { output: how = "schema" }: Dialect): ReadonlyArray<Chat.Message> => {
   // OpenAI refuses `json_object` unless the word JSON stands in the messages.
   if (output === undefined || (how === "schema" && output !== "json")) return []
   const schema = output === "json" ? "" : ` It must match this JSON Schema: ${JSON.stringify(output.schema)}`
@@ -159,7 +188,7 @@ const isStrict = (schema: unknown): boolean => {
   return closed && required && Object.values(fields).every(isStrict)
 }
 
-const encodeReasoning = (reasoning: Chat.Reasoning | undefined, dialect: Protocol.Dialect): Fields => {
+const encodeReasoning = (reasoning: Chat.Reasoning | undefined, dialect: Dialect): Fields => {
   if (reasoning === undefined) return {}
   const wanted = "effort" in reasoning ? reasoning.effort : undefined
   const off = wanted === "none"

@@ -28,7 +28,6 @@ export const { layer, layerConfig, make } = Provider.preset<Own & Pick<Provider.
     baseUrl: host,
     variable: "ANTHROPIC_API_KEY",
     scheme: scheme ?? Credential.header("x-api-key"),
-    keyRequired: true,
-    dialect: {}
+    keyRequired: true
   })
 )

@@ -3,17 +3,16 @@
  */
 import * as Credential from "../Credential.js"
 import * as Provider from "../Provider.js"
-import { OpenAiChat } from "../protocol/OpenAiChat.js"
+import * as OpenAiChat from "../protocol/OpenAiChat.js"
 
 export type Options = Provider.Options
 
 export const { layer, layerConfig, make } = Provider.preset<unknown>(() => ({
   id: "deepseek",
-  protocol: OpenAiChat,
+  protocol: OpenAiChat.make({ reasoning: "thinking", output: "json", replaysReasoning: true }),
   baseUrl: "https://api.deepseek.com",
   variable: "DEEPSEEK_API_KEY",
   scheme: Credential.bearer,
   keyRequired: true,
-  model: "deepseek-v4-flash",
-  dialect: { reasoning: "thinking", output: "json", replaysReasoning: true }
+  model: "deepseek-v4-flash"
 }))

@@ -6,7 +6,7 @@
  */
 import * as Credential from "../Credential.js"
 import * as Provider from "../Provider.js"
-import { OpenAiChat } from "../protocol/OpenAiChat.js"
+import * as OpenAiChat from "../protocol/OpenAiChat.js"
 
 /** A token-plan cluster, or `payg` for pay-as-you-go. */
 export type Region = "cn" | "sgp" | "ams" | "payg"
@@ -38,19 +38,18 @@ const keyHosts: ReadonlyArray<Provider.KeyHosts> = [
 
 export const { layer, layerConfig, make } = Provider.preset<Own>(({ region = "payg" }) => ({
   id: "mimo",
-  protocol: OpenAiChat,
-  baseUrl: hosts[region],
-  variable: "MIMO_API_KEY",
-  scheme: Credential.header("api-key"),
-  keyRequired: true,
-  keyHosts,
-  model: "mimo-v2.5-pro",
-  dialect: {
+  protocol: OpenAiChat.make({
     maxTokens: "max_completion_tokens",
     reasoning: "thinking",
     efforts: { minimal: "low", xhigh: "high", max: "high" },
     output: "json",
     replaysReasoning: true,
     namesToolResults: true
-  }
+  }),
+  baseUrl: hosts[region],
+  variable: "MIMO_API_KEY",
+  scheme: Credential.header("api-key"),
+  keyRequired: true,
+  keyHosts,
+  model: "mimo-v2.5-pro"
 }))

@@ -4,7 +4,7 @@
  */
 import * as Credential from "../Credential.js"
 import * as Provider from "../Provider.js"
-import { OpenAiChat } from "../protocol/OpenAiChat.js"
+import * as OpenAiChat from "../protocol/OpenAiChat.js"
 
 export type Region = "cn" | "global"
 
@@ -22,18 +22,17 @@ const hosts: { readonly [region in Region]: string } = {
 
 export const { layer, layerConfig, make } = Provider.preset<Own>(({ region = "global" }) => ({
   id: "minimax",
-  protocol: OpenAiChat,
-  baseUrl: hosts[region],
-  variable: "MINIMAX_API_KEY",
-  scheme: Credential.bearer,
-  keyRequired: true,
-  model: "MiniMax-M3",
   // Older models write their thinking into the text whatever `reasoning_split` says, so the tags are read as well.
-  dialect: {
+  protocol: OpenAiChat.make({
     maxTokens: "max_completion_tokens",
     reasoning: "thinking-adaptive",
     output: "prompt",
     thinkTags: true,
     defaults: { reasoning_split: true }
-  }
+  }),
+  baseUrl: hosts[region],
+  variable: "MINIMAX_API_KEY",
+  scheme: Credential.bearer,
+  keyRequired: true,
+  model: "MiniMax-M3"
 }))

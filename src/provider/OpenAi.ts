@@ -3,16 +3,15 @@
  */
 import * as Credential from "../Credential.js"
 import * as Provider from "../Provider.js"
-import { OpenAiChat } from "../protocol/OpenAiChat.js"
+import * as OpenAiChat from "../protocol/OpenAiChat.js"
 
 export type Options = Provider.Options
 
 export const { layer, layerConfig, make } = Provider.preset<unknown>(() => ({
   id: "openai",
-  protocol: OpenAiChat,
+  protocol: OpenAiChat.make({ maxTokens: "max_completion_tokens" }),
   baseUrl: "https://api.openai.com/v1",
   variable: "OPENAI_API_KEY",
   scheme: Credential.bearer,
-  keyRequired: true,
-  dialect: { maxTokens: "max_completion_tokens" }
+  keyRequired: true
 }))

@@ -3,9 +3,8 @@
  * because a local server wants none.
  */
 import * as Credential from "../Credential.js"
-import type * as Protocol from "../Protocol.js"
 import * as Provider from "../Provider.js"
-import { OpenAiChat } from "../protocol/OpenAiChat.js"
+import * as OpenAiChat from "../protocol/OpenAiChat.js"
 
 export interface Own {
   /** Names the provider in errors and notices. */
@@ -13,17 +12,16 @@ export interface Own {
   /** Up to where `/chat/completions` follows, mostly with a `/v1` at its end. */
   readonly baseUrl: string
   /** How this host departs from OpenAI. Default: not at all. */
-  readonly dialect?: Protocol.Dialect | undefined
+  readonly dialect?: OpenAiChat.Dialect | undefined
 }
 
 export type Options = Provider.Options & Own
 
 export const { layer, layerConfig, make } = Provider.preset<Own>(({ baseUrl, dialect, id }) => ({
   id,
-  protocol: OpenAiChat,
+  protocol: OpenAiChat.make(dialect),
   baseUrl,
   variable: `${id.toUpperCase().replace(/[^A-Z0-9]+/g, "_")}_API_KEY`,
   scheme: Credential.bearer,
-  keyRequired: false,
-  dialect: dialect ?? {}
+  keyRequired: false
 }))

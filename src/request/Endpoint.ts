@@ -4,9 +4,9 @@
  */
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Effect from "effect/Effect"
-import type * as Answer from "../answer/Answer.js"
 import * as BaseUrl from "../BaseUrl.js"
 import type * as Chat from "../Chat.js"
+import type * as Protocol from "../Protocol.js"
 import * as ProviderError from "../ProviderError.js"
 import * as History from "./History.js"
 
@@ -20,9 +20,10 @@ export interface Endpoint {
 
 export type Built = Effect.Effect<HttpClientRequest.HttpClientRequest, ProviderError.InvalidRequest>
 
-export interface Options extends Answer.Wire {
+export interface Options {
   /** The id of the provider, for errors. */
   readonly provider: string
+  readonly protocol: Protocol.Protocol
   readonly baseUrl: string
   /** The model of requests that name none. */
   readonly model: string | undefined
@@ -34,7 +35,7 @@ export interface Options extends Answer.Wire {
 type Headers = { readonly [name: string]: string }
 
 export const make = (options: Options): Endpoint => {
-  const { dialect, protocol } = options
+  const { protocol } = options
   const base = BaseUrl.parse(options.baseUrl)
   const headers = { ...allowed(options.headers), ...protocol.headers }
   const unsendable = Object.keys(headers).find((name) => !isHeader(name, headers[name]))
@@ -58,7 +59,7 @@ export const make = (options: Options): Endpoint => {
     if (!Array.isArray(request.messages)) throw new TypeError("messages is not an array")
     const messages = History.repair(request.messages)
     const extra = { ...options.extra, ...request.extra }
-    const body = protocol.encode({ ...request, messages, extra }, { model, stream, dialect })
+    const body = protocol.encode({ ...request, messages, extra }, { model, stream })
     const unsupported = protocol.unsupported(body)
     if (unsupported !== undefined) throw invalid(options.provider, "Unsupported", unsupported)
     return JSON.stringify(body)

@@ -5,8 +5,9 @@ import type * as Body from "../../src/answer/Body.js"
 import type * as Opened from "../../src/answer/Opened.js"
 import * as ResponseBody from "../../src/answer/ResponseBody.js"
 import * as Watch from "../../src/answer/Watch.js"
+import * as WireReader from "../../src/answer/WireReader.js"
 import { Provider, RetryPolicy } from "../../src/index.js"
-import * as Protocol from "../../src/Protocol.js"
+import type * as Protocol from "../../src/Protocol.js"
 import * as Fault from "../../src/refusal/Fault.js"
 import * as Gateway from "../../src/testing/Gateway.js"
 import { chunk, hello, mimo, patiently } from "../Wire.js"
@@ -112,7 +113,8 @@ const decoder = (): Protocol.Decoder => ({
     events.push({ _tag: "TextDelta", text: data })
     return "more"
   },
-  end: () => Fault.cut()
+  end: () => Fault.cut(),
+  whole: () => Fault.malformed("NotTheProtocol")
 })
 
 const reading = Effect.gen(function* () {
@@ -133,7 +135,7 @@ const reading = Effect.gen(function* () {
       told.over += 1
     }
   }
-  const events = ResponseBody.events(source, Protocol.reader(decoder()))
+  const events = ResponseBody.events(source, WireReader.make(decoder()))
   return { events, source, told, wire }
 })
 

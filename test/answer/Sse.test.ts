@@ -3,8 +3,8 @@ import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import { vi } from "vitest"
 import * as Sse from "../../src/answer/Sse.js"
-import * as Protocol from "../../src/Protocol.js"
-import { OpenAiChat } from "../../src/protocol/OpenAiChat.js"
+import * as WireReader from "../../src/answer/WireReader.js"
+import * as OpenAiChat from "../../src/protocol/OpenAiChat.js"
 import * as Effort from "../Effort.js"
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -163,7 +163,7 @@ describe("when an event comes out", () => {
   })
 
   it("nothing behind [DONE] is read, be it JSON or not (O59)", () => {
-    const reader = Protocol.reader(OpenAiChat.decoder({}))
+    const reader = WireReader.make(OpenAiChat.make().decoder())
     const chunk = JSON.stringify({ choices: [{ index: 0, delta: { content: "a" }, finish_reason: "stop" }] })
     const seen = reader.feed(bytes(`data: ${chunk}\n\ndata: [DONE]\n\ndata: no JSON\n\n`))
     expect(seen.map((event) => event._tag)).toEqual(["TextDelta", "Finish"])

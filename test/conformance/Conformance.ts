@@ -1,8 +1,10 @@
 /** What the decoders read from a recording, held against what a client must read. Pure. */
+
+import * as WireReader from "../../src/answer/WireReader.js"
 import * as Chat from "../../src/Chat.js"
-import * as Protocol from "../../src/Protocol.js"
-import { AnthropicMessages } from "../../src/protocol/AnthropicMessages.js"
-import { OpenAiChat } from "../../src/protocol/OpenAiChat.js"
+import type * as Protocol from "../../src/Protocol.js"
+import * as AnthropicMessages from "../../src/protocol/AnthropicMessages.js"
+import * as OpenAiChat from "../../src/protocol/OpenAiChat.js"
 import * as Classify from "../../src/refusal/Classify.js"
 import * as Fault from "../../src/refusal/Fault.js"
 import * as Refusal from "../../src/refusal/Refusal.js"
@@ -18,7 +20,12 @@ export interface Mismatch {
   readonly actual: unknown
 }
 
-const protocols = { "openai-chat": OpenAiChat, "anthropic-messages": AnthropicMessages }
+type Protocols = { readonly [id in Recording["protocol"]]: Protocol.Protocol }
+
+const protocols: Protocols = { "openai-chat": OpenAiChat.make(), "anthropic-messages": AnthropicMessages.make() }
+
+/** The same where the dialect knows `<think>`. */
+const thinking: Protocols = { ...protocols, "openai-chat": OpenAiChat.make({ thinkTags: true }) }
 
 /** All that does not match, nothing if the recording is read as it must be. */
 export const check = (recording: Recording, bytes: Uint8Array): ReadonlyArray<Mismatch> => {
@@ -51,14 +58,14 @@ interface Read {
   readonly step: Protocol.Step
 }
 
-const stream = (recording: Recording, chunks: ReadonlyArray<Uint8Array>, dialect: Protocol.Dialect = {}): Read => {
-  const reader = Protocol.reader(protocols[recording.protocol].decoder(dialect))
+const stream = (recording: Recording, chunks: ReadonlyArray<Uint8Array>, known = protocols): Read => {
+  const reader = WireReader.make(known[recording.protocol].decoder())
   const events = chunks.flatMap((chunk) => reader.feed(chunk)).concat(reader.end())
   return { events, step: reader.state() }
 }
 
-const whole = (recording: Recording, raw: string, dialect: Protocol.Dialect = {}): Read => {
-  const read = protocols[recording.protocol].decodeBody(raw, dialect)
+const whole = (recording: Recording, raw: string, known = protocols): Read => {
+  const read = WireReader.whole(known[recording.protocol].decoder(), raw)
   return Fault.isFault(read) ? { events: [], step: read } : { events: read, step: "done" }
 }
 
@@ -100,9 +107,8 @@ const checkThink = (
   raw: string,
   expected: NonNullable<Expected["inlineThink"]>
 ): ReadonlyArray<Mismatch> => {
-  const dialect = { thinkTags: true }
   const chunks = every(7, new TextEncoder().encode(raw))
-  const { events } = isStream(recording) ? stream(recording, chunks, dialect) : whole(recording, raw, dialect)
+  const { events } = isStream(recording) ? stream(recording, chunks, thinking) : whole(recording, raw, thinking)
   const actual = [joined(events, "ReasoningDelta"), joined(events, "TextDelta")]
   const wanted = [expected.reasoning, expected.text ?? ""]
   return JSON.stringify(actual) === JSON.stringify(wanted)

@@ -46,40 +46,42 @@ const ranks: { readonly [file: string]: number } = {
   "transport/CallLog": 3,
   "refusal/Classify": 3,
   Credential: 3,
-  "answer/ResponseBody": 3,
+  "answer/WireReader": 3,
   Output: 3,
   "protocol/OpenAiChatRequest": 3,
   "protocol/AnthropicMessagesRequest": 3,
   "testing/index": 3,
   "explain/Catalog": 3,
 
-  "answer/Answer": 4,
+  "answer/ResponseBody": 4,
   "transport/Call": 4,
   "protocol/OpenAiChat": 4,
   "protocol/AnthropicMessages": 4,
-  "transport/Exchange": 4,
   Service: 4,
   Tool: 4,
   "explain/en": 4,
   "explain/zh": 4,
 
+  "answer/Answer": 5,
+  "transport/Exchange": 5,
   "request/Endpoint": 5,
   Explain: 5,
   Fallback: 5,
-  "transport/TransformClient": 5,
 
-  Transport: 6,
+  "transport/TransformClient": 6,
 
-  Provider: 7,
+  Transport: 7,
 
-  "provider/Anthropic": 8,
-  "provider/DeepSeek": 8,
-  "provider/MiMo": 8,
-  "provider/MiniMax": 8,
-  "provider/OpenAi": 8,
-  "provider/OpenAiCompatible": 8,
+  Provider: 8,
 
-  index: 9
+  "provider/Anthropic": 9,
+  "provider/DeepSeek": 9,
+  "provider/MiMo": 9,
+  "provider/MiniMax": 9,
+  "provider/OpenAi": 9,
+  "provider/OpenAiCompatible": 9,
+
+  index: 10
 }
 
 interface Import {
@@ -212,6 +214,7 @@ describe("the pure core", () => {
   it("neither do the parser, its driver, and what reads bodies", () => {
     for (const name of [
       "answer/Sse",
+      "answer/WireReader",
       "Protocol",
       "protocol/ToolCalls",
       "protocol/ThinkTags",

@@ -11,6 +11,7 @@ const names = (namespace: object): ReadonlyArray<string> => Object.keys(namespac
 /** The values of each namespace; types are held by `types.test.ts`. */
 const knowngood: { readonly [namespace: string]: ReadonlyArray<string> } = {
   Anthropic: ["layer", "layerConfig", "make"],
+  AnthropicMessages: ["make"],
   Chat: [
     "assistant",
     "collect",
@@ -31,8 +32,8 @@ const knowngood: { readonly [namespace: string]: ReadonlyArray<string> } = {
   MiMo: ["layer", "layerConfig", "make"],
   MiniMax: ["layer", "layerConfig", "make"],
   OpenAi: ["layer", "layerConfig", "make"],
+  OpenAiChat: ["make"],
   OpenAiCompatible: ["layer", "layerConfig", "make"],
-  Protocol: ["reader"],
   Provider: [
     "Provider",
     "complete",

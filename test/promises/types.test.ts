@@ -19,6 +19,7 @@ import {
 import type * as Key from "../../src/credential/Key.js"
 import {
   Anthropic,
+  type AnthropicMessages,
   Chat,
   type Credential,
   DeepSeek,
@@ -27,6 +28,7 @@ import {
   MiMo,
   MiniMax,
   OpenAi,
+  type OpenAiChat,
   OpenAiCompatible,
   type Protocol,
   Provider,
@@ -182,8 +184,8 @@ describe("options", () => {
     nothing<Parameters<typeof Anthropic.layerConfig>[0]>()
     nothing<Parameters<typeof OpenAiCompatible.layerConfig>[0]>()
     nothing<NonNullable<Parameters<typeof Provider.fallback>[1]>>()
-    nothing<Protocol.Dialect>()
-    nothing<Protocol.ReaderOptions>()
+    nothing<OpenAiChat.Dialect>()
+    nothing<AnthropicMessages.Dialect>()
     nothing<Credential.Options>()
     nothing<KnownGood.Options>()
     nothing<RetryPolicy.Options>()

@@ -2,9 +2,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, Redacted, Schema, Stream } from "effect"
 import * as FastCheck from "effect/FastCheck"
+import * as WireReader from "../../src/answer/WireReader.js"
 import { Anthropic, Chat, Tool } from "../../src/index.js"
 import type * as Protocol from "../../src/Protocol.js"
-import { AnthropicMessages } from "../../src/protocol/AnthropicMessages.js"
+import * as AnthropicMessages from "../../src/protocol/AnthropicMessages.js"
 import * as Fault from "../../src/refusal/Fault.js"
 import * as History from "../../src/request/History.js"
 import * as Gateway from "../../src/testing/Gateway.js"
@@ -13,6 +14,8 @@ import { body, sent } from "./Bodies.js"
 // ---------------------------------------------------------------------------------------------------------------------
 // Requests
 // ---------------------------------------------------------------------------------------------------------------------
+
+const wire = AnthropicMessages.make()
 
 type Fields = { readonly [field: string]: unknown }
 
@@ -526,10 +529,7 @@ describe("a conversation that crossed wires", () => {
           spoken(ids, wire),
           ...ids.slice(lost ? 1 : 0).map((one, place) => Chat.toolResult(now(one), `${at}.${lost ? place + 1 : place}`))
         ])
-        const encoded = AnthropicMessages.encode(
-          { messages: History.repair(messages) },
-          { model: "m", stream: false, dialect: {} }
-        )
+        const encoded = wire.encode({ messages: History.repair(messages) }, { model: "m", stream: false })
         const wired = Schema.decodeUnknownSync(Wire)(encoded).messages
         const called = wired.map(({ content }) => content.filter(({ type }) => type === "tool_use").map(({ id }) => id))
         const all = called.flat()
@@ -551,8 +551,7 @@ describe("a long history of calls with one id", () => {
       asked([now("functions.now:0")]),
       Chat.toolResult(now("functions.now:0"), turn)
     ]).flat()
-    const dialect = {}
-    const encoded = AnthropicMessages.encode({ messages }, { model: "m", stream: false, dialect })
+    const encoded = wire.encode({ messages }, { model: "m", stream: false })
     const blocks = Schema.decodeUnknownSync(Wire)(encoded).messages.flatMap(({ content }) => content)
     const called = blocks.flatMap(({ id, type }) => (type === "tool_use" ? [id] : []))
     const answered = blocks.flatMap(({ content, tool_use_id, type }) =>
@@ -758,14 +757,14 @@ const answer = (content: ReadonlyArray<unknown>, stop_reason: unknown = "end_tur
 
 /** The events of a body that is one. */
 const read = (value: unknown): ReadonlyArray<Chat.Event> => {
-  const events = AnthropicMessages.decodeBody(JSON.stringify(value), {})
+  const events = WireReader.whole(wire.decoder(), JSON.stringify(value))
   if (Fault.isFault(events)) throw new Error(`a fault: ${JSON.stringify(events)}`)
   return events
 }
 
 /** Feeds these events, and ends the body. */
 const streamed = (data: ReadonlyArray<object>) => {
-  const decoder = AnthropicMessages.decoder({})
+  const decoder = wire.decoder()
   const events: Array<Chat.Event> = []
   let step: Protocol.Step = "more"
   for (const item of data) {
@@ -1178,7 +1177,7 @@ describe("errors inside a 200", () => {
   for (const [name, event] of errors) {
     it(`${name} is a refusal, in a stream and whole`, () => {
       expect(streamed([begin, event]).step).toEqual({ _tag: "Refused", body: JSON.stringify(event) })
-      expect(AnthropicMessages.decodeBody(JSON.stringify(event), {})).toEqual({
+      expect(WireReader.whole(wire.decoder(), JSON.stringify(event))).toEqual({
         _tag: "Refused",
         body: JSON.stringify(event)
       })
@@ -1214,15 +1213,15 @@ describe("models", () => {
       created_at: "2025-02-19T00:00:00Z",
       max_input_tokens: 9
     }
-    expect(AnthropicMessages.decodeModels(JSON.stringify({ data: [item], has_more: false }))).toEqual([
+    expect(wire.decodeModels(JSON.stringify({ data: [item], has_more: false }))).toEqual([
       { id: "claude", name: "Claude", ownedBy: undefined, contextWindow: 9, created: 1_739_923_200 }
     ])
   })
 
   it("what is no model is left out; what is no list is malformed", () => {
-    expect(AnthropicMessages.decodeModels(JSON.stringify({ data: [null, 1, "x", {}, { id: "" }] }))).toEqual([])
+    expect(wire.decodeModels(JSON.stringify({ data: [null, 1, "x", {}, { id: "" }] }))).toEqual([])
     for (const value of [{}, { data: "x" }, null, 1, []]) {
-      expect(AnthropicMessages.decodeModels(JSON.stringify(value))).toMatchObject({ _tag: "Malformed" })
+      expect(wire.decodeModels(JSON.stringify(value))).toMatchObject({ _tag: "Malformed" })
     }
   })
 })

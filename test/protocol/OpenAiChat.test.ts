@@ -1,9 +1,10 @@
 /** OpenAI's wire: the whole body of every feature on every host that has a preset, and answers that nobody recorded. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
+import * as WireReader from "../../src/answer/WireReader.js"
 import { Chat, type Provider, Tool } from "../../src/index.js"
 import type * as Protocol from "../../src/Protocol.js"
-import { OpenAiChat } from "../../src/protocol/OpenAiChat.js"
+import * as OpenAiChat from "../../src/protocol/OpenAiChat.js"
 import * as Fault from "../../src/refusal/Fault.js"
 import * as Cost from "../Cost.js"
 import { body, type Name, sent } from "./Bodies.js"
@@ -663,7 +664,7 @@ const answer = (message: unknown, finish_reason: unknown = "stop", rest: object 
   ...rest
 })
 
-const whole = (value: unknown, dialect: Protocol.Dialect = {}) => OpenAiChat.decodeBody(JSON.stringify(value), dialect)
+const whole = (value: unknown) => WireReader.whole(OpenAiChat.make().decoder(), JSON.stringify(value))
 
 /** The events of a body that is one. */
 const read = (value: unknown): ReadonlyArray<Chat.Event> => {
@@ -673,8 +674,8 @@ const read = (value: unknown): ReadonlyArray<Chat.Event> => {
 }
 
 /** Feeds these data lines, and ends the body. */
-const streamed = (data: ReadonlyArray<unknown>, dialect: Protocol.Dialect = {}) => {
-  const decoder = OpenAiChat.decoder(dialect)
+const streamed = (data: ReadonlyArray<unknown>, dialect: OpenAiChat.Dialect = {}) => {
+  const decoder = OpenAiChat.make(dialect).decoder()
   const events: Array<Chat.Event> = []
   let step: Protocol.Step = "more"
   for (const item of data) {
@@ -723,13 +724,13 @@ describe("Gemini's thought signatures", () => {
   const callsSentBack = (
     events: ReadonlyArray<Chat.Event>,
     model: string,
-    dialect: Protocol.Dialect = {},
+    dialect: OpenAiChat.Dialect = {},
     through = (messages: ReadonlyArray<Chat.Message>) => messages
   ) => {
     const reply = Chat.reply(events)
     if (reply === undefined) throw new Error("the answer has no end")
     const messages = through([Chat.user("hi"), reply.message, ...reply.toolCalls.map((one) => Chat.toolResult(one, 1))])
-    const encoded = OpenAiChat.encode({ messages }, { model, stream: false, dialect })
+    const encoded = OpenAiChat.make(dialect).encode({ messages }, { model, stream: false })
     return Schema.decodeUnknownSync(Wire)(encoded).messages[1]?.["tool_calls"]
   }
 
@@ -1027,20 +1028,22 @@ describe("models", () => {
   ]
   for (const [who, item, model] of rows) {
     it(`as ${who} lists them`, () => {
-      expect(OpenAiChat.decodeModels(JSON.stringify({ object: "list", data: [item] }))).toEqual([{ ...none, ...model }])
+      expect(OpenAiChat.make().decodeModels(JSON.stringify({ object: "list", data: [item] }))).toEqual([
+        { ...none, ...model }
+      ])
     })
   }
 
   it("a list without an envelope, or under `models`", () => {
     for (const list of [[{ id: "a" }], { models: [{ id: "a" }] }]) {
-      expect(OpenAiChat.decodeModels(JSON.stringify(list))).toEqual([{ id: "a", ...none }])
+      expect(OpenAiChat.make().decodeModels(JSON.stringify(list))).toEqual([{ id: "a", ...none }])
     }
   })
 
   it("what is no model is left out; what is no list is malformed", () => {
-    expect(OpenAiChat.decodeModels(JSON.stringify({ data: [null, 1, "x", {}, { id: "" }] }))).toEqual([])
+    expect(OpenAiChat.make().decodeModels(JSON.stringify({ data: [null, 1, "x", {}, { id: "" }] }))).toEqual([])
     for (const value of [{}, { data: "x" }, null, 1, "x"]) {
-      expect(OpenAiChat.decodeModels(JSON.stringify(value))).toMatchObject({ _tag: "Malformed" })
+      expect(OpenAiChat.make().decodeModels(JSON.stringify(value))).toMatchObject({ _tag: "Malformed" })
     }
   })
 })

@@ -2,10 +2,11 @@
 import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, FastCheck as fc, Option, Stream } from "effect"
+import * as WireReader from "../../src/answer/WireReader.js"
 import { Chat, Credential, Provider, RetryPolicy } from "../../src/index.js"
-import * as Protocol from "../../src/Protocol.js"
-import { AnthropicMessages } from "../../src/protocol/AnthropicMessages.js"
-import { OpenAiChat } from "../../src/protocol/OpenAiChat.js"
+import type * as Protocol from "../../src/Protocol.js"
+import * as AnthropicMessages from "../../src/protocol/AnthropicMessages.js"
+import * as OpenAiChat from "../../src/protocol/OpenAiChat.js"
 import * as Fault from "../../src/refusal/Fault.js"
 import * as Gateway from "../../src/testing/Gateway.js"
 import * as Cost from "../Cost.js"
@@ -13,8 +14,15 @@ import * as Recording from "../conformance/Recording.js"
 import * as Effort from "../Effort.js"
 import { service } from "./Bodies.js"
 
-const protocols = [OpenAiChat, AnthropicMessages]
-const dialects: ReadonlyArray<Protocol.Dialect> = [{}, { thinkTags: true }]
+const openAiChat = OpenAiChat.make()
+const thinking = OpenAiChat.make({ thinkTags: true })
+const anthropicMessages = AnthropicMessages.make()
+const protocols = [openAiChat, anthropicMessages]
+
+/** The protocol, and its other dialects. */
+const dialects = (protocol: Protocol.Protocol): ReadonlyArray<Protocol.Protocol> =>
+  protocol === openAiChat ? [openAiChat, thinking] : [protocol]
+
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 interface Read {
@@ -22,12 +30,8 @@ interface Read {
   readonly state: Protocol.Step
 }
 
-const readAll = (
-  protocol: Protocol.Protocol,
-  chunks: ReadonlyArray<Uint8Array>,
-  dialect: Protocol.Dialect = {}
-): Read => {
-  const reader = Protocol.reader(protocol.decoder(dialect))
+const readAll = (protocol: Protocol.Protocol, chunks: ReadonlyArray<Uint8Array>): Read => {
+  const reader = WireReader.make(protocol.decoder())
   const events = [...chunks.flatMap((chunk) => [...reader.feed(chunk)]), ...reader.end()]
   return { events, state: reader.state() }
 }
@@ -110,34 +114,34 @@ interface Written {
 }
 
 const written: ReadonlyArray<Written> = [
-  { name: "OpenAI's wire", protocol: OpenAiChat, text: openAi, ends: "done" },
-  { name: "OpenAI's wire with CRLF", protocol: OpenAiChat, text: openAi.replaceAll("\n", "\r\n"), ends: "done" },
-  { name: "OpenAI's wire with CR", protocol: OpenAiChat, text: openAi.replaceAll("\n", "\r"), ends: "done" },
-  { name: "OpenAI's wire with a BOM", protocol: OpenAiChat, text: `\ufeff${openAi}`, ends: "done" },
-  { name: "OpenAI's wire, cut off", protocol: OpenAiChat, text: openAi.slice(0, 300), ends: "Cut" },
+  { name: "OpenAI's wire", protocol: openAiChat, text: openAi, ends: "done" },
+  { name: "OpenAI's wire with CRLF", protocol: openAiChat, text: openAi.replaceAll("\n", "\r\n"), ends: "done" },
+  { name: "OpenAI's wire with CR", protocol: openAiChat, text: openAi.replaceAll("\n", "\r"), ends: "done" },
+  { name: "OpenAI's wire with a BOM", protocol: openAiChat, text: `\ufeff${openAi}`, ends: "done" },
+  { name: "OpenAI's wire, cut off", protocol: openAiChat, text: openAi.slice(0, 300), ends: "Cut" },
   {
     name: "OpenAI's wire, broken off by an error",
-    protocol: OpenAiChat,
+    protocol: openAiChat,
     text: delta({ content: "é" }) + data({ error: { message: "überlastet" } }) + data("[DONE]"),
     ends: "Refused"
   },
   {
     name: "OpenAI's wire with nonsense",
-    protocol: OpenAiChat,
+    protocol: openAiChat,
     text: delta({ content: "é" }) + data("{x"),
     ends: "Malformed"
   },
-  { name: "Anthropic's wire", protocol: AnthropicMessages, text: anthropic, ends: "done" },
+  { name: "Anthropic's wire", protocol: anthropicMessages, text: anthropic, ends: "done" },
   {
     name: "Anthropic's wire with CRLF",
-    protocol: AnthropicMessages,
+    protocol: anthropicMessages,
     text: anthropic.replaceAll("\n", "\r\n"),
     ends: "done"
   },
-  { name: "Anthropic's wire, cut off", protocol: AnthropicMessages, text: anthropic.slice(0, 700), ends: "Cut" },
+  { name: "Anthropic's wire, cut off", protocol: anthropicMessages, text: anthropic.slice(0, 700), ends: "Cut" },
   {
     name: "Anthropic's wire, broken off by an error",
-    protocol: AnthropicMessages,
+    protocol: anthropicMessages,
     text: `${anthropic.slice(0, anthropic.indexOf("event: ping"))}event: error\n${data({ error: { type: "overloaded_error" } })}`,
     ends: "Refused"
   }
@@ -161,16 +165,16 @@ const sizes = fc
 describe("any cut of the bytes gives the same events and the same end", () => {
   for (const { ends, name, protocol, text } of written) {
     it(name, () => {
-      for (const dialect of dialects) {
+      for (const spoken of dialects(protocol)) {
         const whole = bytes(text)
-        const expected = readAll(protocol, [whole], dialect)
+        const expected = readAll(spoken, [whole])
         expect(Fault.isFault(expected.state) ? expected.state._tag : expected.state).toBe(ends)
         expect(expected.events.length).toBeGreaterThan(0)
         expect(isSane(expected.events)).toBe(true)
-        expect(readAll(protocol, cut(whole, [1]), dialect)).toEqual(expected)
+        expect(readAll(spoken, cut(whole, [1]))).toEqual(expected)
         fc.assert(
           fc.property(sizes, (sizes) => {
-            expect(readAll(protocol, cut(whole, sizes), dialect)).toEqual(expected)
+            expect(readAll(spoken, cut(whole, sizes))).toEqual(expected)
           }),
           { numRuns: Effort.runs(30) }
         )
@@ -184,7 +188,7 @@ describe("any cut of the bytes gives the same events and the same end", () => {
     : []
 
   it.skipIf(streams.length === 0)("recorded streams, where ../shared/recordings is there", () => {
-    const wire = { "openai-chat": OpenAiChat, "anthropic-messages": AnthropicMessages }
+    const wire = { "openai-chat": openAiChat, "anthropic-messages": anthropicMessages }
     fc.assert(
       fc.property(fc.constantFrom(...streams), sizes, (recorded, sizes) => {
         const whole = Recording.bytes(folder, recorded)
@@ -281,13 +285,11 @@ describe("whatever comes", () => {
   it("arbitrary JSON as events never throws, and ends in done or a fault", () => {
     fc.assert(
       fc.property(fc.array(chunk, { maxLength: 8 }), (values) => {
-        for (const protocol of protocols) {
-          for (const dialect of dialects) {
-            const { events, state } = readAll(protocol, [bytes(values.map(data).join("") + data("[DONE]"))], dialect)
-            expect(state === "done" || Fault.isFault(state)).toBe(true)
-            expect(isSane(events)).toBe(true)
-            expect((Chat.reply(events) !== undefined) === (state === "done")).toBe(true)
-          }
+        for (const protocol of protocols.flatMap(dialects)) {
+          const { events, state } = readAll(protocol, [bytes(values.map(data).join("") + data("[DONE]"))])
+          expect(state === "done" || Fault.isFault(state)).toBe(true)
+          expect(isSane(events)).toBe(true)
+          expect((Chat.reply(events) !== undefined) === (state === "done")).toBe(true)
         }
       }),
       { numRuns: Effort.runs(400) }
@@ -298,11 +300,9 @@ describe("whatever comes", () => {
     fc.assert(
       fc.property(fc.oneof(anything, chunk), (value) => {
         const body: unknown = JSON.parse(JSON.stringify(value))
-        for (const protocol of protocols) {
-          for (const dialect of dialects) {
-            const events = protocol.decodeBody(JSON.stringify(body), dialect)
-            expect(Fault.isFault(events) || (isSane(events) && Chat.reply(events) !== undefined)).toBe(true)
-          }
+        for (const protocol of protocols.flatMap(dialects)) {
+          const events = WireReader.whole(protocol.decoder(), JSON.stringify(body))
+          expect(Fault.isFault(events) || (isSane(events) && Chat.reply(events) !== undefined)).toBe(true)
           const models = protocol.decodeModels(JSON.stringify(body))
           expect(Fault.isFault(models) || models.every(({ id }) => typeof id === "string" && id !== "")).toBe(true)
         }
@@ -316,7 +316,8 @@ describe("whatever comes", () => {
     for (const protocol of protocols) {
       readAll(protocol, [bytes(data(`{"choices":[{"delta":${poison},"finish_reason":"stop"}],"usage":${poison}}`))])
       readAll(protocol, [bytes(data(`{"type":"message_start","message":${poison}}`))])
-      protocol.decodeBody(JSON.stringify(JSON.parse(`{"content":[${poison}],"choices":[{"message":${poison}}]}`)), {})
+      const body = JSON.parse(`{"content":[${poison}],"choices":[{"message":${poison}}]}`)
+      WireReader.whole(protocol.decoder(), JSON.stringify(body))
     }
     expect("polluted" in {}).toBe(false)
   })
@@ -355,11 +356,11 @@ describe("encode, then decode", () => {
           ...(reasoning === undefined ? undefined : { reasoning }),
           ...(calls.length === 0 ? undefined : { toolCalls: calls })
         })
-        const dialect = { replaysReasoning: true }
-        const [turn] = turns(OpenAiChat.encode({ messages: [message] }, { ...options, dialect }))
-        const events = OpenAiChat.decodeBody(
-          JSON.stringify({ choices: [{ message: turn, finish_reason: "stop" }] }),
-          dialect
+        const wire = OpenAiChat.make({ replaysReasoning: true })
+        const [turn] = turns(wire.encode({ messages: [message] }, options))
+        const events = WireReader.whole(
+          wire.decoder(),
+          JSON.stringify({ choices: [{ message: turn, finish_reason: "stop" }] })
         )
         expect(Fault.isFault(events) ? events : Chat.reply(events)?.message).toEqual(message)
       }),
@@ -379,12 +380,12 @@ describe("encode, then decode", () => {
           ...calls.map((call) => ({ type: "tool_use", ...call }))
         ]
         const decode = (content: unknown) =>
-          AnthropicMessages.decodeBody(JSON.stringify({ content, stop_reason: "end_turn" }), {})
+          WireReader.whole(anthropicMessages.decoder(), JSON.stringify({ content, stop_reason: "end_turn" }))
         const events = decode(content)
         const message = Fault.isFault(events) ? undefined : Chat.reply(events)?.message
         if (message === undefined) throw new Error("it was not decoded")
         expect(message.text).toBe(text)
-        const [turn] = turns(AnthropicMessages.encode({ messages: [message] }, { ...options, dialect: {} }))
+        const [turn] = turns(anthropicMessages.encode({ messages: [message] }, options))
         expect(turn).toEqual({ role: "assistant", content })
       }),
       { numRuns: Effort.runs(150) }
@@ -400,7 +401,7 @@ const MiB = 1024 * 1024
 const mebibyte = new Uint8Array(MiB).fill("x".charCodeAt(0))
 
 /** Feeds one chunk over and over; the bytes of all buffers that were made for it. */
-const feed = (reader: Protocol.Reader, chunk: Uint8Array, times: number): number =>
+const feed = (reader: WireReader.WireReader, chunk: Uint8Array, times: number): number =>
   Cost.allocated(() => {
     for (let i = 0; i < times; i++) reader.feed(chunk)
   }).reduce((sum, size) => sum + size, 0)
@@ -410,7 +411,7 @@ const tooLarge = { _tag: "Malformed", reason: "TooLarge" }
 describe("a line without an end", () => {
   for (const protocol of protocols) {
     it(`fails at the limit, and the buffers stay near it: ${protocol.id}`, () => {
-      const reader = Protocol.reader(protocol.decoder({}), { maxEventBytes: 8 * MiB })
+      const reader = WireReader.make(protocol.decoder(), { maxEventBytes: 8 * MiB })
       const grown = feed(reader, mebibyte, 64)
       expect(reader.state()).toMatchObject(tooLarge)
       expect(reader.feed(bytes(openAi + anthropic))).toEqual([])
@@ -418,7 +419,7 @@ describe("a line without an end", () => {
     })
 
     it(`fails one byte past 32 MiB, where nothing else is said: ${protocol.id}`, () => {
-      const reader = Protocol.reader(protocol.decoder({}))
+      const reader = WireReader.make(protocol.decoder())
       const grown = feed(reader, mebibyte, 32)
       expect(reader.state()).toBe("more")
       reader.feed(mebibyte.subarray(0, 1))
@@ -428,7 +429,7 @@ describe("a line without an end", () => {
   }
 
   it("is not copied when it comes in one chunk past the limit", () => {
-    const reader = Protocol.reader(OpenAiChat.decoder({}), { maxEventBytes: MiB })
+    const reader = WireReader.make(openAiChat.decoder(), { maxEventBytes: MiB })
     const chunk = new Uint8Array(64 * MiB).fill("x".charCodeAt(0))
     const grown = feed(reader, chunk, 1)
     expect(reader.state()).toMatchObject(tooLarge)
@@ -437,10 +438,10 @@ describe("a line without an end", () => {
 
   it("counts the lines of one event together, and each event anew", () => {
     const line = bytes(`data: ${"x".repeat(1000)}\n`)
-    const many = Protocol.reader(OpenAiChat.decoder({}), { maxEventBytes: 10_000 })
+    const many = WireReader.make(openAiChat.decoder(), { maxEventBytes: 10_000 })
     feed(many, line, 20)
     expect(many.state()).toMatchObject(tooLarge)
-    const small = Protocol.reader(OpenAiChat.decoder({}), { maxEventBytes: 10_000 })
+    const small = WireReader.make(openAiChat.decoder(), { maxEventBytes: 10_000 })
     feed(small, bytes(delta({ content: "x".repeat(1000) })), 200)
     expect(small.state()).toBe("more")
   })
@@ -484,7 +485,7 @@ function endless(body: ReadonlyArray<Uint8Array>): Gateway.Script {
 
 describe("an answer without an end", () => {
   it("of small events fails before it fills the heap", () => {
-    const reader = Protocol.reader(OpenAiChat.decoder({}))
+    const reader = WireReader.make(openAiChat.decoder())
     const event = bytes(delta({ content: "x".repeat(64 * 1024) }))
     const hundredMiB = Math.ceil((100 * MiB) / event.length)
     feed(reader, event, hundredMiB)
@@ -498,9 +499,9 @@ describe("a mistake in a decoder", () => {
   it.live("reaches the program at once, as the defect that it is", () =>
     Effect.gen(function* () {
       const broken: Protocol.Protocol = {
-        ...OpenAiChat,
-        decoder: (dialect) => ({
-          ...OpenAiChat.decoder(dialect),
+        ...openAiChat,
+        decoder: () => ({
+          ...openAiChat.decoder(),
           step: () => {
             throw new Error("a mistake")
           }
@@ -510,7 +511,6 @@ describe("a mistake in a decoder", () => {
         {
           id: "broken",
           protocol: broken,
-          dialect: {},
           baseUrl: "https://gateway.test/v1",
           variable: "BROKEN_API_KEY",
           scheme: Credential.bearer,
@@ -546,10 +546,10 @@ describe("JSON nested 200,000 deep", () => {
   ]
   it("in a call does not make a call without arguments of it", () => {
     for (const [protocol, text] of [
-      [OpenAiChat, bodies.find(([name]) => name === "in a call")?.[1] ?? ""],
-      [AnthropicMessages, bodies.find(([name]) => name === "in Anthropic's call")?.[1] ?? ""]
+      [openAiChat, bodies.find(([name]) => name === "in a call")?.[1] ?? ""],
+      [anthropicMessages, bodies.find(([name]) => name === "in Anthropic's call")?.[1] ?? ""]
     ] as const) {
-      expect(protocol.decodeBody(text, {})).toMatchObject({ _tag: "Malformed" })
+      expect(WireReader.whole(protocol.decoder(), text)).toMatchObject({ _tag: "Malformed" })
     }
   })
 

@@ -5,10 +5,10 @@
 import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, Schema } from "effect"
+import * as WireReader from "../../src/answer/WireReader.js"
 import { Chat } from "../../src/index.js"
-import * as Protocol from "../../src/Protocol.js"
-import { AnthropicMessages } from "../../src/protocol/AnthropicMessages.js"
-import { OpenAiChat } from "../../src/protocol/OpenAiChat.js"
+import * as AnthropicMessages from "../../src/protocol/AnthropicMessages.js"
+import * as OpenAiChat from "../../src/protocol/OpenAiChat.js"
 import * as Gateway from "../../src/testing/Gateway.js"
 import * as Recording from "../conformance/Recording.js"
 import { type Name, service } from "../protocol/Bodies.js"
@@ -269,28 +269,30 @@ describe.skipIf(!present)("recorded sequences", () => {
 })
 
 describe.skipIf(!present)("encode, then decode", () => {
-  const protocols = { "openai-chat": OpenAiChat, "anthropic-messages": AnthropicMessages }
+  const protocols = {
+    "openai-chat": OpenAiChat.make({ replaysReasoning: true }),
+    "anthropic-messages": AnthropicMessages.make()
+  }
 
   const decoded = (recorded: Recorded): ReadonlyArray<Chat.Event> => {
     const protocol = protocols[recorded.protocol]
     if (isStream(recorded)) {
-      const reader = Protocol.reader(protocol.decoder({}))
+      const reader = WireReader.make(protocol.decoder())
       return [...reader.feed(Recording.bytes(folder, recorded)), ...reader.end()]
     }
-    const events = protocol.decodeBody(JSON.stringify(json(textOf(recorded))), {})
+    const events = WireReader.whole(protocol.decoder(), JSON.stringify(json(textOf(recorded))))
     return "_tag" in events ? [] : events
   }
 
   const again = (recorded: Recorded, message: Chat.AssistantMessage): Chat.Reply | undefined => {
     const protocol = protocols[recorded.protocol]
-    const dialect = { replaysReasoning: true }
-    const { messages } = protocol.encode({ messages: [message] }, { model: "m", stream: false, dialect })
+    const { messages } = protocol.encode({ messages: [message] }, { model: "m", stream: false })
     const [turn] = Schema.decodeUnknownSync(Schema.Array(Block))(messages)
     const body =
       recorded.protocol === "openai-chat"
         ? { choices: [{ message: turn, finish_reason: "stop" }] }
         : { ...turn, stop_reason: "end_turn" }
-    const events = protocol.decodeBody(JSON.stringify(body), dialect)
+    const events = WireReader.whole(protocol.decoder(), JSON.stringify(body))
     return "_tag" in events ? undefined : Chat.reply(events)
   }
 

@@ -2,17 +2,18 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Chat } from "../../src/index.js"
-import { AnthropicMessages } from "../../src/protocol/AnthropicMessages.js"
-import { OpenAiChat } from "../../src/protocol/OpenAiChat.js"
+import * as AnthropicMessages from "../../src/protocol/AnthropicMessages.js"
+import * as OpenAiChat from "../../src/protocol/OpenAiChat.js"
 import * as Endpoint from "../../src/request/Endpoint.js"
 
+const openAiChat = OpenAiChat.make()
+const anthropicMessages = AnthropicMessages.make()
 const hi: Chat.Request = { messages: [Chat.user("hi")] }
 
 const endpoint = (options: Partial<Endpoint.Options> = {}) =>
   Endpoint.make({
     provider: "test",
-    protocol: OpenAiChat,
-    dialect: {},
+    protocol: openAiChat,
     baseUrl: "https://example.org/v1",
     model: "m",
     headers: undefined,
@@ -37,8 +38,8 @@ describe("addresses", () => {
     ["https://example.org/anthropic/v1", "https://example.org/anthropic/v1/messages"]
   ]
   for (const [protocol, rows] of [
-    [OpenAiChat, openai],
-    [AnthropicMessages, anthropic]
+    [openAiChat, openai],
+    [anthropicMessages, anthropic]
   ] as const) {
     for (const [baseUrl, url] of rows) {
       it.effect(`${protocol.id} at ${baseUrl}`, () =>
@@ -98,7 +99,7 @@ describe("headers", () => {
         "Anthropic-Version": "evil",
         Accept: "evil"
       }
-      const request = yield* endpoint({ protocol: AnthropicMessages, headers }).chat(hi, false)
+      const request = yield* endpoint({ protocol: anthropicMessages, headers }).chat(hi, false)
       expect(JSON.stringify(request.headers)).not.toContain("evil")
       expect(request.headers).toMatchObject({
         "x-title": "t",
@@ -187,7 +188,7 @@ describe("the body", () => {
     ["messages that are none", { messages: [null] }],
     ["a role of tomorrow", { messages: [{ role: "oracle", content: "x" }] }]
   ]
-  for (const protocol of [OpenAiChat, AnthropicMessages]) {
+  for (const protocol of [openAiChat, anthropicMessages]) {
     for (const [name, request] of unencodable) {
       it.effect(`${name} on ${protocol.id} is InvalidRequest, and nothing is sent`, () =>
         Effect.gen(function* () {

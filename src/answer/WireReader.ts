@@ -1,0 +1,91 @@
+/**
+ * Drives a protocol's decoder with the bytes of one response body. Plain code: a stream and a fold can both use it, and
+ * cutting the bytes elsewhere gives the same events.
+ */
+import type * as Chat from "../Chat.js"
+import * as Joiner from "../Joiner.js"
+import * as Json from "../Json.js"
+import type * as Protocol from "../Protocol.js"
+import * as Fault from "../refusal/Fault.js"
+import * as Sse from "./Sse.js"
+
+export interface Options {
+  /** The most bytes that one server-sent event may have. Default 32 MiB. */
+  readonly maxEventBytes?: number | undefined
+  /** The most bytes that the whole answer may have. Default 128 MiB. */
+  readonly maxBytes?: number | undefined
+}
+
+export const make = (decoder: Protocol.Decoder, options?: Options): WireReader => new WireReader(decoder, options)
+
+/** An answer that came whole, read by the decoder that reads the stream. */
+export const whole = (decoder: Protocol.Decoder, text: string): ReadonlyArray<Chat.Event> | Fault.Fault => {
+  const fields = Json.record(Json.parse(text))
+  if (fields === undefined) return Fault.malformed("NotTheProtocol", text)
+  const events: Array<Chat.Event> = []
+  const step = decoder.whole(fields, text, events)
+  return Fault.isFault(step) ? step : events
+}
+
+export class WireReader {
+  private step: Protocol.Step = "more"
+  /** What the decoder has said since the last `feed`. */
+  private events: Array<Chat.Event> = []
+  /** Whether a single server-sent event came. */
+  private hasBegun = false
+  /** How many bytes may still come. */
+  private left: number
+  /** The text of the answer so far. */
+  private readonly joiner = Joiner.make()
+  private readonly parser: Sse.Parser
+
+  constructor(
+    private readonly decoder: Protocol.Decoder,
+    { maxBytes = 128 * 1024 * 1024, maxEventBytes }: Options = {}
+  ) {
+    this.left = maxBytes
+    this.parser = Sse.make({
+      ...(maxEventBytes === undefined ? undefined : { maxEventBytes }),
+      onEvent: (data, name) => {
+        this.hasBegun = true
+        if (this.step === "more") this.step = this.decoder.step(data, name, this.events)
+      }
+    })
+  }
+
+  /** What this chunk says. Nothing once `state` is not `more`. */
+  feed(bytes: Uint8Array): ReadonlyArray<Chat.Event> {
+    if (this.step !== "more") return []
+    this.left -= bytes.length
+    if (this.left < 0) this.step = Fault.malformed("TooLarge")
+    else if (!this.parser.feed(bytes) && this.step === "more") this.step = Fault.malformed("TooLarge")
+    return this.take()
+  }
+
+  /** The body ended, or was cut off: what was still held back, if it was a whole answer. */
+  end(): ReadonlyArray<Chat.Event> {
+    if (this.step === "more") this.step = this.decoder.end(this.events)
+    return this.take()
+  }
+
+  state(): Protocol.Step {
+    return this.step
+  }
+
+  /** Whether a single server-sent event came. */
+  begun(): boolean {
+    return this.hasBegun
+  }
+
+  /** The text of the answer so far. */
+  text(): string {
+    return this.joiner.join()
+  }
+
+  private take(): ReadonlyArray<Chat.Event> {
+    const taken = this.events
+    this.events = []
+    for (const event of taken) if (event._tag === "TextDelta") this.joiner.add(event.text)
+    return taken
+  }
+}
