@@ -424,19 +424,25 @@ describe("within", () => {
   )
 })
 
-describe("what a policy puts out", () => {
-  const retries = (schedule: Schedule.Schedule<unknown, Error>, errors: ReadonlyArray<Error>) =>
-    Effect.map(steps(schedule, errors), (steps) =>
-      steps.map(({ output }) => {
-        const retry = RetryPolicy.retryOf(output)
-        return retry === undefined ? undefined : [retry.attempt, retry.budget]
-      })
+/** What an observer of the policy is told, if these are the errors. */
+const told = <R>(schedule: Schedule.Schedule<unknown, Error, R>, errors: ReadonlyArray<Error>) =>
+  Effect.gen(function* () {
+    const retries: Array<RetryPolicy.Retry> = []
+    yield* steps(
+      RetryPolicy.observed(schedule, (retry) => Effect.sync(() => retries.push(retry))),
+      errors
     )
+    return retries
+  })
 
-  it.effect("which retry of its lane this is, and of how many", () =>
+describe("observed", () => {
+  const counts = <R>(schedule: Schedule.Schedule<unknown, Error, R>, errors: ReadonlyArray<Error>) =>
+    Effect.map(told(schedule, errors), (retries) => retries.map(({ attempt, budget }) => [attempt, budget]))
+
+  it.effect("says which retry of its lane this is, and of how many", () =>
     Effect.gen(function* () {
       const errors = [failed(), refused(), failed(), refused()]
-      expect(yield* retries(yield* withFlag(true), errors)).toEqual([
+      expect(yield* counts(yield* withFlag(true), errors)).toEqual([
         [1, 10],
         [1, 2],
         [2, 10],
@@ -445,16 +451,16 @@ describe("what a policy puts out", () => {
     })
   )
 
-  it.effect("is found however the policy was composed", () =>
+  it.effect("says so however the policy was composed", () =>
     Effect.gen(function* () {
       const standard = yield* withFlag(true, { authRetries: 5 })
       for (const composed of [
         RetryPolicy.within("1 hour")(standard),
         Schedule.intersect(standard, Schedule.recurs(9)),
         Schedule.intersect(Schedule.elapsed, Schedule.union(Schedule.stop, standard)),
-        RetryPolicy.observed((_: Error) => Effect.void)(standard)
+        RetryPolicy.observed(standard, () => Effect.void)
       ]) {
-        expect(yield* retries(composed, [refused(), failed()])).toEqual([
+        expect(yield* counts(composed, [refused(), failed()])).toEqual([
           [1, 5],
           [1, 10]
         ])
@@ -462,26 +468,26 @@ describe("what a policy puts out", () => {
     })
   )
 
-  it("is not found in the output of a schedule of another make", () => {
-    for (const output of [undefined, null, 3, "x", {}, [], [1, [undefined]], { attempt: 1, budget: 2 }]) {
-      expect(RetryPolicy.retryOf(output)).toBeUndefined()
-    }
-  })
-})
-
-describe("observed", () => {
-  it.effect("tells of each retry, with its input, output, wait and time, and not of giving up", () =>
+  it.effect("counts the retries itself where the schedule is of another make, and knows no budget", () =>
     Effect.gen(function* () {
-      const told: Array<unknown> = []
-      const schedule = RetryPolicy.transient({ ...plain, transientRetries: 2 }).pipe(
-        RetryPolicy.observed((error: Error, retry, delay, at) =>
-          Effect.sync(() => told.push([error._tag, retry?.attempt, Duration.toMillis(delay), at]))
-        )
-      )
-      yield* waits(schedule, times(3, failed()))
-      expect(told).toEqual([
-        ["Transient", 1, 500, 0],
-        ["Transient", 2, 1000, 500]
+      for (const output of [undefined, null, 3, "x", {}, [], [1, [undefined]], { attempt: 7, budget: 2 }]) {
+        const schedule = Schedule.as(Schedule.recurs(3), output)
+        expect(yield* counts(schedule, times(4, failed()))).toEqual([
+          [1, undefined],
+          [2, undefined],
+          [3, undefined]
+        ])
+      }
+    })
+  )
+
+  it.effect("tells of each retry and its wait, and not of giving up", () =>
+    Effect.gen(function* () {
+      const errors = times(3, failed())
+      const retries = yield* told(RetryPolicy.transient({ ...plain, transientRetries: 2 }), errors)
+      expect(retries).toEqual([
+        { error: errors[0], attempt: 1, budget: 2, delay: Duration.millis(500) },
+        { error: errors[1], attempt: 2, budget: 2, delay: Duration.seconds(1) }
       ])
     })
   )
@@ -489,7 +495,7 @@ describe("observed", () => {
   it.effect("tells before the wait begins", () =>
     Effect.gen(function* () {
       const told = yield* Ref.make(false)
-      const schedule = RetryPolicy.observed(() => Ref.set(told, true))(Schedule.spaced("1 minute"))
+      const schedule = RetryPolicy.observed(Schedule.spaced("1 minute"), () => Ref.set(told, true))
       const driver = yield* Schedule.driver(schedule)
       const fiber = yield* Effect.fork(driver.next(undefined))
       yield* TestClock.adjust("1 millis")
@@ -504,9 +510,53 @@ describe("observed", () => {
     Effect.gen(function* () {
       const bare = RetryPolicy.transient(plain)
       const errors = times(12, failed())
-      expect(yield* steps(RetryPolicy.observed((_: Error) => Effect.void)(bare), errors)).toEqual(
-        yield* steps(bare, errors)
+      expect(
+        yield* steps(
+          RetryPolicy.observed(bare, () => Effect.void),
+          errors
+        )
+      ).toEqual(yield* steps(bare, errors))
+    })
+  )
+})
+
+describe("a policy", () => {
+  it.effect("is given as one, as options of the standard one, or not at all", () =>
+    Effect.gen(function* () {
+      const flag = yield* Ref.make(true)
+      const retries = (policy?: RetryPolicy.RetryPolicy | RetryPolicy.Options) =>
+        Effect.map(waits(RetryPolicy.make(policy)(flag), times(12, refused())), ({ length }) => length - 1)
+      expect(yield* retries()).toBe(2)
+      expect(yield* retries({})).toBe(2)
+      expect(yield* retries({ authRetries: 4 })).toBe(4)
+      expect(yield* retries(() => Schedule.recurs(7))).toBe(7)
+      expect(yield* retries(() => RetryPolicy.none)).toBe(0)
+    })
+  )
+
+  for (const count of [Number.NaN, -1, 0, 0.5]) {
+    it.effect(`with a budget of ${count} retries nothing`, () =>
+      Effect.gen(function* () {
+        const policy = yield* withFlag(true, { transientRetries: count, authRetries: count })
+        expect(yield* waits(policy, times(3, failed()))).toEqual(["stop"])
+        expect(yield* waits(policy, times(3, refused()))).toEqual(["stop"])
+      })
+    )
+  }
+})
+
+describe("a combinator", () => {
+  it.effect("takes its schedule as an argument, or is piped it", () =>
+    Effect.gen(function* () {
+      const isEven = (n: number) => n % 2 === 0
+      const inputs = [2, 4, 3]
+      expect(yield* waits(Schedule.spaced("1 second").pipe(RetryPolicy.when(isEven)), inputs)).toEqual(
+        yield* waits(RetryPolicy.when(isEven, Schedule.spaced("1 second")), inputs)
       )
+      const transient = RetryPolicy.transient(plain)
+      const errors = times(5, failed())
+      expect(yield* waits(RetryPolicy.within(transient, "2 seconds"), errors)).toEqual([500, 1000, "stop"])
+      expect(yield* waits(transient.pipe(RetryPolicy.within("2 seconds")), errors)).toEqual([500, 1000, "stop"])
     })
   )
 })

@@ -31,7 +31,8 @@ export interface Options {
   readonly sendKey: "always" | "ifPresent"
   /** Whether the key may be sent over plain http to another machine. Default false. */
   readonly allowInsecure?: boolean | undefined
-  readonly policy: RetryPolicy.RetryPolicy
+  /** Default `RetryPolicy.standard`. */
+  readonly policy?: RetryPolicy.RetryPolicy | RetryPolicy.Options | undefined
   /** Whether the calls with one key wait together when the server cannot take more. Default true. */
   readonly coolDown?: boolean | undefined
 }
@@ -75,6 +76,7 @@ export const make = (options: Options): Run => {
   const { credential, provider, scheme } = options
   const { gate } = credential
   const coolsDown = options.coolDown !== false
+  const policy = RetryPolicy.make(options.policy)
   const terms: Credential.Terms = { scheme, allowInsecure: options.allowInsecure === true }
 
   const run: Run = (call, scope) =>
@@ -88,14 +90,8 @@ export const make = (options: Options): Run => {
       const withNewKey = Effect.catchTag(once, "AuthRejected", (error) => tryNewKey(log, error, once))
       // The policy is only built once something has failed: nearly every call does without.
       return Effect.catchAll(withNewKey, (error) => {
-        const policy = options
-          .policy(credential.knownGood)
-          .pipe(
-            RetryPolicy.observed((error, output, delay) =>
-              notify(log, error, RetryPolicy.retryOf(output) ?? new RetryPolicy.Retry(log.attempts, undefined), delay)
-            )
-          )
-        return Effect.tapError(RetryPolicy.goOn(withNewKey, error, policy), (error) => settle(log, error))
+        const observed = RetryPolicy.observed(policy(credential.knownGood), (retry) => notify(log, retry))
+        return Effect.tapError(RetryPolicy.goOn(withNewKey, error, observed), (error) => settle(log, error))
       })
     })
 
@@ -178,13 +174,13 @@ export const make = (options: Options): Run => {
     Effect.flatMap(credential.read, (key): Effect.Effect<A, Error, R> => {
       if (key === log.key || key._tag === "NoKey" || log.hasTriedNewKey) return Effect.fail(error)
       log.hasTriedNewKey = true
-      return Effect.zipRight(notify(log, error, new RetryPolicy.Retry(1, 1), Duration.zero), again)
+      return Effect.zipRight(notify(log, { error, attempt: 1, budget: 1, delay: Duration.zero }), again)
     })
 
-  const notify = (log: CallLog, error: Error, { attempt, budget }: RetryPolicy.Retry, delay: Duration.Duration) => {
-    log.waits(delay)
+  const notify = (log: CallLog, retry: RetryPolicy.Retry) => {
+    log.waits(retry.delay)
     return Effect.flatMap(Effect.all([RetryObserver, Clock.currentTimeMillis]), ([{ onRetry }, at]) =>
-      onRetry({ provider, error, attempt, budget, delay, at })
+      onRetry({ provider, ...retry, at })
     )
   }
 

@@ -21,7 +21,7 @@ import * as BaseUrl from "../BaseUrl.js"
 import type * as Credential from "../Credential.js"
 import * as Key from "../credential/Key.js"
 import type * as ProviderError from "../ProviderError.js"
-import * as RetryPolicy from "../RetryPolicy.js"
+import type * as RetryPolicy from "../RetryPolicy.js"
 import * as Classify from "../refusal/Classify.js"
 import * as Call from "./Call.js"
 import * as Exchange from "./Exchange.js"
@@ -36,8 +36,8 @@ export interface Options {
   readonly credential: Credential.Credential
   /** How the key is written into a request. Default `Credential.bearer`. */
   readonly scheme?: Key.Scheme | undefined
-  /** Default `RetryPolicy.standard`. */
-  readonly policy?: RetryPolicy.RetryPolicy | undefined
+  /** A policy, or the options of `RetryPolicy.standard`, which is the default. */
+  readonly policy?: RetryPolicy.RetryPolicy | RetryPolicy.Options | undefined
   /** Whether the calls with this key wait together when the server cannot take more. Default true. */
   readonly coolDown?: boolean | undefined
   /** Sends the key over plain http to another machine than this one. Default false. */
@@ -59,9 +59,9 @@ interface Refused {
 }
 
 const transform = (client: HttpClient.HttpClient, options: Options): HttpClient.HttpClient => {
-  const { credential, policy = RetryPolicy.standard, provider, scheme = Key.bearer } = options
+  const { credential, provider, scheme = Key.bearer } = options
   const { postprocess, preprocess } = halves(client)
-  const call = Call.make({ ...options, policy, scheme, sendKey: "always" })
+  const call = Call.make({ ...options, scheme, sendKey: "always" })
 
   /** One call for a request that is ready to be sent, but for the key. */
   const run = (request: Request): Outcome =>

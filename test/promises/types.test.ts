@@ -243,6 +243,32 @@ describe("a policy", () => {
     expectTypeOf(policy).toExtend<NonNullable<Provider.Options["policy"]>>()
   })
 
+  it("is given as one, or as the options of the standard one; a schedule alone is neither", () => {
+    type Given = NonNullable<Parameters<typeof Transport.transformClient>[0]["policy"]>
+    expectTypeOf<Given>().toEqualTypeOf<RetryPolicy.RetryPolicy | RetryPolicy.Options>()
+    expectTypeOf<{ authRetries: number }>().toExtend<Given>()
+    expectTypeOf<typeof RetryPolicy.none>().not.toExtend<Given>()
+    expectTypeOf(RetryPolicy.make).parameter(0).toEqualTypeOf<Given | undefined>()
+    expectTypeOf(RetryPolicy.make).returns.toEqualTypeOf<RetryPolicy.RetryPolicy>()
+  })
+
+  it("is combined data first and data last, and needs what its parts need", () => {
+    const recurs = Schedule.recurs(3)
+    const needy = (_: Error): Effect.Effect<boolean, never, Client> => Effect.succeed(true)
+    expectTypeOf(RetryPolicy.when(RetryPolicy.isTransient, recurs)).toEqualTypeOf<
+      Schedule.Schedule<number | undefined, Error>
+    >()
+    expectTypeOf(recurs.pipe(RetryPolicy.when(RetryPolicy.isTransient))).toEqualTypeOf<
+      Schedule.Schedule<number | undefined, Error>
+    >()
+    expectTypeOf(RetryPolicy.when(needy, recurs)).toEqualTypeOf<Schedule.Schedule<number | undefined, Error, Client>>()
+    expectTypeOf(recurs.pipe(RetryPolicy.when(needy))).toEqualTypeOf<
+      Schedule.Schedule<number | undefined, Error, Client>
+    >()
+    expectTypeOf(RetryPolicy.within(recurs, "2 minutes")).toEqualTypeOf<Schedule.Schedule<number>>()
+    expectTypeOf(recurs.pipe(RetryPolicy.within("2 minutes"))).toEqualTypeOf<Schedule.Schedule<number>>()
+  })
+
   it("needs no service", () => {
     expectTypeOf<
       (flag: Ref.Ref<boolean>) => Schedule.Schedule<unknown, Error, Client>
