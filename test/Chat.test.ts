@@ -21,7 +21,7 @@ describe("messages", () => {
   it("have a role and content", () => {
     expect(Chat.system("Be brief.")).toEqual({ role: "system", content: "Be brief." })
     expect(Chat.user("Hello")).toEqual({ role: "user", content: "Hello" })
-    expect(Chat.assistant("Hi")).toEqual({ role: "assistant", text: "Hi" })
+    expect(Chat.assistant("Hi")).toEqual({ role: "assistant", content: "Hi" })
   })
 
   it("may have parts: text, and pictures by address or in base64", () => {
@@ -63,10 +63,15 @@ describe("messages", () => {
     const toolCalls = [{ id: "c1", name: "get", input: { a: 1 } }]
     expect(Chat.assistant("", { reasoning: "Hm", toolCalls })).toEqual({
       role: "assistant",
-      text: "",
+      content: "",
       reasoning: "Hm",
       toolCalls
     })
+  })
+
+  it("of the assistant may have parts, each with a mark of its own", () => {
+    const parts = [Chat.text("It is blue.", { cache: "5m" }), Chat.text(" Mostly.")]
+    expect(Chat.assistant(parts)).toEqual({ role: "assistant", content: parts })
   })
 })
 
@@ -118,7 +123,7 @@ describe("a reply", () => {
       refusal: undefined,
       message: {
         role: "assistant",
-        text: "Hello",
+        content: "Hello",
         reasoning: "Hm",
         toolCalls: [
           { id: "c1", name: "get", input: { a: 1 } },
@@ -129,8 +134,8 @@ describe("a reply", () => {
   })
 
   it("has a message without what did not come, so that it can be sent back as it is", () => {
-    expect(Chat.reply([text("Hi"), finish()])?.message).toEqual({ role: "assistant", text: "Hi" })
-    expect(Object.keys(Chat.reply([finish()])?.message ?? {})).toEqual(["role", "text"])
+    expect(Chat.reply([text("Hi"), finish()])?.message).toEqual({ role: "assistant", content: "Hi" })
+    expect(Object.keys(Chat.reply([finish()])?.message ?? {})).toEqual(["role", "content"])
   })
 
   it("carries what the wire wants to see again, and a refusal", () => {

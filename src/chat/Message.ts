@@ -54,7 +54,8 @@ export interface ToolCall {
 /** What the model said. `Reply.message` is one, and can be appended to the history as it is. */
 export interface AssistantMessage {
   readonly role: "assistant"
-  readonly text: string
+  /** Text, or parts of text, each of which may end a cached prefix. Empty if the model only called tools. */
+  readonly content: string | ReadonlyArray<TextPart>
   /** What the model thought before it spoke. Sent only to hosts that demand it back: DeepSeek and MiMo. */
   readonly reasoning?: string | undefined
   /** The tools that the model called. Each call wants a `ToolMessage` behind it; a missing one is made up for. */
@@ -107,11 +108,10 @@ export const user = (content: string | ReadonlyArray<Part>, options?: Cacheable)
 })
 
 /** A message of the model's, for a history that a program writes itself. `Reply.message` is one already. */
-export const assistant = (text: string, options?: Omit<AssistantMessage, "role" | "text">): AssistantMessage => ({
-  role: "assistant",
-  text,
-  ...options
-})
+export const assistant = (
+  content: string | ReadonlyArray<TextPart>,
+  options?: Omit<AssistantMessage, "role" | "content">
+): AssistantMessage => ({ role: "assistant", content, ...options })
 
 /**
  * The answer to `call`. A value that is not text is sent as JSON.

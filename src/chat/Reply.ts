@@ -81,7 +81,7 @@ const finished = (text: string, reasoning: string, toolCalls: ReadonlyArray<Tool
   refusal: finish.refusal,
   message: {
     role: "assistant",
-    text,
+    content: text,
     ...(reasoning === "" ? undefined : { reasoning }),
     ...(toolCalls.length === 0 ? undefined : { toolCalls }),
     ...(finish.replay === undefined ? undefined : { replay: finish.replay })

@@ -96,10 +96,9 @@ const encodeBlocks = (message: Exclude<Chat.Message, Chat.SystemMessage>, ids: C
   }
 }
 
-/** Text of nothing but white space is a 400. A cache mark on the message stands behind its last part. */
+/** A cache mark on the message stands behind its last part. */
 const encodeUser = (message: Chat.UserMessage): ReadonlyArray<Fields> => {
-  const parts = typeof message.content === "string" ? [Message.text(message.content)] : message.content
-  const blocks = parts.filter((part) => part.type !== "text" || part.text.trim() !== "").map(encodePart)
+  const blocks = encodeContent(message.content)
   const mark = encodeCache(message)
   return blocks.map((block, index) =>
     mark === undefined || index < blocks.length - 1 ? block : { ...block, cache_control: mark }
@@ -142,8 +141,7 @@ const encodeAssistant = (message: Chat.AssistantMessage, ids: CallIds): Readonly
   message.replay?.protocol === id
     ? Json.array(message.replay.content).map((block) => encodeReplayed(block, ids))
     : [
-        // An empty text block is a 400.
-        ...(message.text.trim() === "" ? [] : [{ type: "text", text: message.text }]),
+        ...encodeContent(message.content),
         ...(message.toolCalls ?? []).map((call) => ({
           type: "tool_use",
           id: ids.ofCall(call.id),
@@ -158,6 +156,12 @@ const encodeReplayed = (block: unknown, ids: CallIds): unknown => {
   const fields = Json.record(block)
   return fields?.["type"] === "tool_use" ? { ...fields, id: ids.ofCall(Json.string(fields["id"]) ?? "") } : block
 }
+
+/** Text of nothing but white space is a 400. */
+const encodeContent = (content: string | ReadonlyArray<Chat.Part>): ReadonlyArray<Fields> =>
+  (typeof content === "string" ? [Message.text(content)] : content)
+    .filter((part) => part.type !== "text" || part.text.trim() !== "")
+    .map(encodePart)
 
 const encodePart = (part: Chat.Part): Fields =>
   part.type === "text"

@@ -117,14 +117,17 @@ const encodeContent = (content: string | ReadonlyArray<Chat.Part>): unknown =>
 const imageUrl = (source: Chat.ImagePart["source"]): string =>
   "url" in source ? source.url : `data:${source.mediaType};base64,${source.base64}`
 
-/** `content` is always there, because DeepSeek demands it; an empty `reasoning_content` counts, an absent one is a 400. */
+/**
+ * `content` is always there, and a text, because DeepSeek demands it; an empty `reasoning_content` counts, an absent one
+ * is a 400.
+ */
 const encodeAssistant = (message: Chat.AssistantMessage, { dialect, model }: Options): Fields => {
   const calls = message.toolCalls ?? []
   const withExtra = dialect.replaysExtraContent ?? /gemini/i.test(model)
   const reasons = dialect.replaysReasoning === true && (message.reasoning !== undefined || calls.length > 0)
   return Json.defined({
     role: "assistant",
-    content: message.text,
+    content: typeof message.content === "string" ? message.content : message.content.map(({ text }) => text).join(""),
     reasoning_content: reasons ? (message.reasoning ?? "") : undefined,
     reasoning_details: message.replay?.protocol === id ? message.replay.content : undefined,
     tool_calls: calls.length === 0 ? undefined : calls.map((call) => encodeToolCall(call, withExtra))

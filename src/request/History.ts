@@ -90,5 +90,7 @@ const orphan = (result: Chat.ToolMessage): Chat.UserMessage => {
   )
 }
 
-const isEmpty = (message: Chat.AssistantMessage): boolean =>
-  message.text === "" && (message.toolCalls ?? []).length === 0 && message.replay === undefined
+const isEmpty = ({ content, replay, toolCalls = [] }: Chat.AssistantMessage): boolean =>
+  replay === undefined &&
+  toolCalls.length === 0 &&
+  (typeof content === "string" ? content === "" : content.every(({ text }) => text === ""))

@@ -359,9 +359,29 @@ const conversations: ReadonlyArray<{
     wire: [user(text("hi")), assistant(text("hello")), user(text("bye"))]
   },
   {
+    name: "the assistant's parts stay apart, each with its cache mark",
+    messages: [
+      Chat.user("hi"),
+      Chat.assistant([Chat.text("let me", { cache: "1h" }), Chat.text(" see", { cache: "5m" })], {
+        toolCalls: [london]
+      }),
+      Chat.toolResult(london, "rain")
+    ],
+    wire: [
+      user(text("hi")),
+      assistant(
+        { ...text("let me"), cache_control: { type: "ephemeral", ttl: "1h" } },
+        { ...text(" see"), cache_control: { type: "ephemeral" } },
+        wireLondon
+      ),
+      user(result("call-1", "rain"))
+    ]
+  },
+  {
     name: "text of nothing but white space is left out, because it is a 400",
     messages: [
       Chat.user("hi"),
+      Chat.assistant([Chat.text(" "), Chat.text("")]),
       Chat.assistant("\n\n", { toolCalls: [london] }),
       Chat.toolResult(london, "rain"),
       Chat.assistant(" "),

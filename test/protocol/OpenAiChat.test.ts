@@ -419,6 +419,21 @@ const conversations: ReadonlyArray<{
     ]
   },
   {
+    name: "the assistant's parts are one text, because not every host takes a list of them",
+    messages: [
+      Chat.user("hi"),
+      Chat.assistant([Chat.text("hel", { cache: "5m" }), Chat.text("lo")]),
+      Chat.assistant([Chat.text("let me see")], { toolCalls: [london] }),
+      Chat.toolResult(london, "rain")
+    ],
+    wire: [
+      { role: "user", content: "hi" },
+      { role: "assistant", content: "hello" },
+      { role: "assistant", content: "let me see", tool_calls: [wireLondon] },
+      { role: "tool", tool_call_id: "call-1", content: "rain" }
+    ]
+  },
+  {
     name: "images by address and in base64",
     messages: [Chat.user([Chat.text("what is this?"), byUrl, inBase64])],
     wire: [{ role: "user", content: [{ type: "text", text: "what is this?" }, wireByUrl, wireInBase64] }]
@@ -554,7 +569,7 @@ describe("reasoning that goes back", () => {
             host,
             {
               role: "assistant",
-              content: message.text,
+              content: message.content,
               ...(wanted === undefined ? undefined : { reasoning_content: wanted }),
               ...(message.toolCalls === undefined ? undefined : { tool_calls: [wireLondon] })
             }

@@ -384,7 +384,7 @@ describe("encode, then decode", () => {
         const events = decode(content)
         const message = Fault.isFault(events) ? undefined : Chat.reply(events)?.message
         if (message === undefined) throw new Error("it was not decoded")
-        expect(message.text).toBe(text)
+        expect(message.content).toBe(text)
         const [turn] = turns(anthropicMessages.encode({ messages: [message] }, options))
         expect(turn).toEqual({ role: "assistant", content })
       }),

@@ -160,9 +160,9 @@ const anthropicTurn = (recorded: Recorded): Fields => {
 }
 
 const turnOf = (recorded: Recorded, reply: Chat.Reply): ReadonlyArray<Fields> => {
-  const { replay, text, toolCalls } = reply.message
+  const { content, replay, toolCalls } = reply.message
   // An empty turn is left out of what is sent.
-  if (text === "" && toolCalls === undefined && replay === undefined) return []
+  if (content === "" && toolCalls === undefined && replay === undefined) return []
   return [recorded.protocol === "anthropic-messages" ? anthropicTurn(recorded) : openAiTurn(recorded, reply)]
 }
 
@@ -302,7 +302,7 @@ describe.skipIf(!present)("encode, then decode", () => {
         const message = Chat.reply(decoded(recorded))?.message
         expect([recorded.id, message]).not.toEqual([recorded.id, undefined])
         // An empty turn has no body on Anthropic's wire; a history is repaired before it is sent.
-        if (message === undefined || (message.text === "" && !message.toolCalls && !message.replay)) continue
+        if (message === undefined || (message.content === "" && !message.toolCalls && !message.replay)) continue
         expect([recorded.id, again(recorded, message)?.message]).toEqual([recorded.id, message])
       }
     })

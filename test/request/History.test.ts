@@ -38,7 +38,8 @@ const isSound = (messages: Messages): boolean => {
       const results = (next === -1 ? after : after.slice(0, next)) as ReadonlyArray<Chat.ToolMessage>
       if (JSON.stringify(results.map(({ toolCallId }) => toolCallId).sort()) !== JSON.stringify([...calls].sort()))
         return false
-      if (message.text === "" && calls.length === 0 && message.replay === undefined) return false
+      const isSilent = [message.content].flat().every((part) => (typeof part === "string" ? part : part.text) === "")
+      if (isSilent && calls.length === 0 && message.replay === undefined) return false
     }
     if (message.role === "tool" && !["assistant", "tool"].includes(messages[index - 1]?.role ?? "")) return false
   }
@@ -106,6 +107,11 @@ describe("what is repaired", () => {
     [
       "an empty turn of the assistant",
       [Chat.user("hi"), Chat.assistant(""), Chat.user("hi?")],
+      [Chat.user("hi"), Chat.user("hi?")]
+    ],
+    [
+      "a turn of nothing but empty parts",
+      [Chat.user("hi"), Chat.assistant([Chat.text(""), Chat.text("")]), Chat.assistant([]), Chat.user("hi?")],
       [Chat.user("hi"), Chat.user("hi?")]
     ],
     ["a turn of nothing but reasoning", [Chat.user("hi"), Chat.assistant("", { reasoning: "hm" })], [Chat.user("hi")]],
@@ -217,8 +223,7 @@ const message: fc.Arbitrary<Chat.Message> = fc.oneof(
 )
 const history = fc.array(message, { maxLength: 12 }).map(deepFreeze)
 
-const texts = (messages: Messages): ReadonlyArray<string> =>
-  messages.map((message) => (message.role === "assistant" ? message.text : String(message.content)))
+const texts = (messages: Messages): ReadonlyArray<string> => messages.map((message) => String(message.content))
 
 describe("whatever the history", () => {
   it("repaired is sound, and nothing is left to repair", () => {
@@ -252,7 +257,7 @@ describe("whatever the history", () => {
           if (at !== -1) left.splice(at, 1)
         }
         const turns = (all: Messages) => all.filter((one) => one.role === "assistant")
-        const full = turns(messages).filter((one) => one.text !== "" || (one.toolCalls ?? []).length > 0)
+        const full = turns(messages).filter((one) => one.content !== "" || (one.toolCalls ?? []).length > 0)
         expect(turns(repaired)).toEqual(full)
       }),
       { numRuns: Effort.runs(300) }
