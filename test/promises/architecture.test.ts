@@ -3,86 +3,31 @@ import { readdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path/posix"
 import { describe, expect, it } from "@effect/vitest"
 
-/** A file imports only files of a lower rank, types included. Every file of `src` stands here. */
-const ranks: { readonly [file: string]: number } = {
-  "chat/Message": -3,
+/**
+ * The floors of the house, top first. A file belongs to the floor that names its folder or, if it has none, itself. It
+ * imports, types included, from its own floor and from those below.
+ */
+const floors: ReadonlyArray<ReadonlyArray<string>> = [
+  ["testing"],
+  ["index"],
+  ["provider"],
+  ["Provider", "Service", "Fallback"],
+  ["Transport", "transport", "Tool", "Output", "output", "Explain", "explain"],
+  ["answer"],
+  ["request"],
+  ["Protocol", "protocol"],
+  ["refusal"],
+  ["Credential", "credential", "KnownGood", "RetryPolicy", "RetryObserver"],
+  ["Chat", "chat"],
+  ["ProviderError", "BaseUrl", "Json", "Joiner"]
+]
 
-  Joiner: -2,
-  "chat/Event": -2,
-  "chat/Request": -2,
-
-  "chat/Reply": -1,
-
-  "credential/Doubt": 0,
-  "answer/KeylessResponse": 0,
-  ProviderError: 0,
-  "answer/Watch": 0,
-
-  BaseUrl: 1,
-  "answer/Body": 1,
-  Chat: 1,
-  "refusal/Fault": 1,
-  Json: 1,
-  KnownGood: 1,
-  "credential/Redaction": 1,
-  "answer/Sse": 1,
-  "credential/Window": 1,
-  "testing/Answer": 1,
-
-  "credential/Gate": 2,
-  "request/History": 2,
-  "credential/Key": 2,
-  "output/Mismatch": 2,
-  "answer/Opened": 2,
-  Protocol: 2,
-  "refusal/Refusal": 2,
-  RetryObserver: 2,
-  RetryPolicy: 2,
-  "refusal/Rules": 2,
-  "protocol/ThinkTags": 2,
-  "protocol/ToolCalls": 2,
-  "testing/Gateway": 2,
-
-  "transport/CallLog": 3,
-  "refusal/Classify": 3,
-  Credential: 3,
-  "answer/WireReader": 3,
-  Output: 3,
-  "protocol/OpenAiChatRequest": 3,
-  "protocol/AnthropicMessagesRequest": 3,
-  "testing/index": 3,
-  "explain/Catalog": 3,
-
-  "answer/ResponseBody": 4,
-  "transport/Call": 4,
-  "protocol/OpenAiChat": 4,
-  "protocol/AnthropicMessages": 4,
-  Service: 4,
-  Tool: 4,
-  "explain/en": 4,
-  "explain/zh": 4,
-
-  "answer/Answer": 5,
-  "transport/Exchange": 5,
-  "request/Endpoint": 5,
-  Explain: 5,
-  Fallback: 5,
-
-  "transport/TransformClient": 6,
-
-  Transport: 7,
-
-  Provider: 8,
-
-  "provider/Anthropic": 9,
-  "provider/DeepSeek": 9,
-  "provider/MiMo": 9,
-  "provider/MiniMax": 9,
-  "provider/OpenAi": 9,
-  "provider/OpenAiCompatible": 9,
-
-  index: 10
-}
+/** What reaches nothing outside `src`, neither itself nor through what it imports: it runs without Effect. */
+const pure: ReadonlyArray<string> = [
+  ...["protocol/", "chat/", "explain/", "Protocol", "Json", "Joiner", "BaseUrl"],
+  ...["answer/Sse", "answer/WireReader", "refusal/Fault", "refusal/Refusal", "refusal/Rules", "request/History"],
+  ...["credential/Doubt", "credential/Window"]
+]
 
 interface Import {
   readonly from: string
@@ -126,20 +71,61 @@ const target = (source: Source, { from }: Import): string => join(dirname(source
 
 const relative = (source: Source): ReadonlyArray<Import> => source.imports.filter(({ from }) => from.startsWith("."))
 
-describe("the ranks", () => {
-  it("name every file of src, and no file that is not there", () => {
-    expect(sources.map((source) => source.name).sort()).toEqual(Object.keys(ranks).sort())
+/** What a file imports: files of `src` by their names, everything else as it stands there. */
+type Graph = ReadonlyMap<string, ReadonlyArray<string>>
+
+const graph = (sources: ReadonlyArray<Source>, which: (imported: Import) => boolean): Graph =>
+  new Map(
+    sources.map((source) => [
+      source.name,
+      source.imports
+        .filter(which)
+        .map((imported) => (imported.from.startsWith(".") ? target(source, imported) : imported.from))
+    ])
+  )
+
+/** The imports that remain when the program runs. */
+const atRuntime = (sources: ReadonlyArray<Source>): Graph => graph(sources, ({ typeOnly }) => !typeOnly)
+
+/** The first chain of imports from a file to something that `isEnd`. */
+const chain = (graph: Graph, from: string, isEnd: (name: string) => boolean): ReadonlyArray<string> | undefined => {
+  const ways = [[from]]
+  const seen = new Set<string>()
+  for (const way of ways) {
+    for (const next of graph.get(way.at(-1) ?? "") ?? []) {
+      if (isEnd(next)) return [...way, next]
+      if (!seen.has(next)) ways.push([...way, next])
+      seen.add(next)
+    }
+  }
+  return undefined
+}
+
+const floorOf = (name: string): number => floors.findIndex((names) => names.includes(name.split("/")[0] ?? ""))
+
+describe("the floors", () => {
+  it("name every file of src, and nothing that is not there", () => {
+    expect(sources.map(({ name }) => name).filter((name) => floorOf(name) === -1)).toEqual([])
+    const there = new Set(sources.map(({ name }) => name.split("/")[0]))
+    expect(floors.flat().filter((name) => !there.has(name))).toEqual([])
+    expect(new Set(floors.flat()).size).toBe(floors.flat().length)
   })
 
-  for (const source of sources) {
-    it(`${source.name} imports only files below it`, () => {
-      const rank = ranks[source.name] ?? -1
-      const notBelow = relative(source)
+  it("no file imports from a floor above its own", () => {
+    const upwards = sources.flatMap((source) =>
+      relative(source)
         .map((imported) => target(source, imported))
-        .filter((name) => !((ranks[name] ?? Number.POSITIVE_INFINITY) < rank))
-      expect(notBelow).toEqual([])
-    })
-  }
+        .filter((name) => floorOf(name) < floorOf(source.name))
+        .map((name) => `${source.name} > ${name}`)
+    )
+    expect(upwards).toEqual([])
+  })
+
+  it("no file imports itself through others, types included", () => {
+    const all = graph(sources, () => true)
+    const circles = sources.flatMap(({ name }) => chain(all, name, (next) => next === name)?.join(" > ") ?? [])
+    expect(circles).toEqual([])
+  })
 
   it("are read from the imports: each form of them is seen", () => {
     const code = [
@@ -201,39 +187,15 @@ describe("no file of src", () => {
 describe("the pure core", () => {
   const importers = (folder: string) => sources.filter((source) => source.name.startsWith(folder))
 
-  it("protocols know nothing of effect", () => {
-    expect(importers("protocol/").length).toBeGreaterThan(0)
-    for (const source of importers("protocol/")) {
-      expect(
-        source.imports.filter(({ from }) => /^(effect|@effect)(\/|$)/.test(from)),
-        source.name
-      ).toEqual([])
-    }
-  })
-
-  it("neither do the parser, its driver, and what reads bodies", () => {
-    for (const name of [
-      "answer/Sse",
-      "answer/WireReader",
-      "Protocol",
-      "protocol/ToolCalls",
-      "protocol/ThinkTags",
-      "Json",
-      "refusal/Fault",
-      "BaseUrl",
-      "request/History",
-      "refusal/Refusal",
-      "chat/Message",
-      "chat/Request",
-      "chat/Event",
-      "chat/Reply"
-    ]) {
-      const source = sources.find((source) => source.name === name)
-      expect(
-        source?.imports.filter(({ from }) => !from.startsWith(".")),
-        name
-      ).toEqual([])
-    }
+  it("reaches nothing outside src, through any chain of imports", () => {
+    const belongs = (name: string) => (part: string) => name === part || (part.endsWith("/") && name.startsWith(part))
+    for (const part of pure) expect(sources.filter(({ name }) => belongs(name)(part)).length, part).toBeGreaterThan(0)
+    const imports = atRuntime(sources)
+    const isOutside = (name: string) => !imports.has(name)
+    const ways = sources
+      .filter(({ name }) => pure.some(belongs(name)))
+      .flatMap(({ name }) => chain(imports, name, isOutside)?.join(" > ") ?? [])
+    expect(ways).toEqual([])
   })
 
   it("catalogs import types and nothing else, so that one costs its words alone", () => {
