@@ -17,7 +17,10 @@ export const keys = {
   wrong: "tp-s2xKf7Dj5Wq1Mh8Zr3Gv6Bp9Tn"
 } as const
 
-/** So many calls are admitted within `window`, of all users together; the next ones are refused. */
+/**
+ * So many calls are admitted within `window`, of all users together; the next ones are refused. The neighbour's calls keep
+ * their places until somebody has been refused for them, however slow the machine is.
+ */
 export const places = 4
 
 /** Less than the shortest wait before a retry, so that a busy moment has passed by then. */
@@ -71,7 +74,7 @@ const script = (condition: MutableRef.MutableRef<Condition>, model: Model): Gate
     if (request.method !== "POST" || new URL(request.url).pathname !== "/v1/chat/completions") return notFound
     if (!known.has(keyOf(request))) return refused
     if (MutableRef.get(condition) === "Down") return unavailable
-    if (MutableRef.get(condition) === "Full" || !admit(request.at)) return refused
+    if (MutableRef.get(condition) === "Full" || !admit(request)) return refused
     return answerTo(request.body, model)
   }
 }
@@ -80,14 +83,17 @@ const known: ReadonlySet<string | undefined> = new Set([keys.session, keys.neigh
 
 const keyOf = (request: Gateway.Recorded): string | undefined => request.headers["api-key"]
 
-/** Whether a call that comes at this time, in milliseconds, finds a place. */
+/** Whether a call finds a place. */
 const admission = () => {
-  let admitted: ReadonlyArray<number> = []
-  return (at: number): boolean => {
-    admitted = admitted.filter((before) => at - before < Duration.toMillis(window))
-    if (admitted.length >= places) return false
-    admitted = [...admitted, at]
-    return true
+  let admitted: ReadonlyArray<{ readonly at: number; readonly stays: boolean }> = []
+  return (request: Gateway.Recorded): boolean => {
+    const { at } = request
+    admitted = admitted.filter((before) => before.stays || at - before.at < Duration.toMillis(window))
+    const isIn = admitted.length < places
+    admitted = isIn
+      ? [...admitted, { at, stays: keyOf(request) === keys.neighbour }]
+      : admitted.map((before) => ({ ...before, stays: false }))
+    return isIn
   }
 }
 

@@ -4,7 +4,7 @@ import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Either, Layer } from "effect"
-import { keys } from "../../docs/demo/EmbeddedGateway.js"
+import { EmbeddedGateway, keys, layer, places } from "../../docs/demo/EmbeddedGateway.js"
 import { columns, Line } from "../../docs/demo/Line.js"
 import * as LiveService from "../../docs/demo/LiveService.js"
 import * as Options from "../../docs/demo/Options.js"
@@ -12,7 +12,7 @@ import * as Page from "../../docs/demo/Page.js"
 import * as Step from "../../docs/demo/Step.js"
 import { words } from "../../docs/demo/Words.js"
 import * as Gateway from "../../src/testing/Gateway.js"
-import { plantedKey, refused, streamed } from "../Wire.js"
+import { plantedKey, refused, streamed, times } from "../Wire.js"
 
 interface Run {
   readonly code: number | null
@@ -226,6 +226,25 @@ describe("a step", () => {
       })
     )
   }
+})
+
+describe("the gateway", () => {
+  it.live("is full until somebody has been refused, however late the call comes", () =>
+    Effect.gen(function* () {
+      const { url } = yield* EmbeddedGateway
+      const ask = (key: string) =>
+        Effect.promise(async () => {
+          const body = JSON.stringify({ model: "m", messages: [{ role: "user", content: "hello" }] })
+          const response = await fetch(`${url}/chat/completions`, { method: "POST", headers: { "api-key": key }, body })
+          await response.text()
+          return response.status
+        })
+      const late = (key: string) => Effect.zipRight(Effect.sleep("500 millis"), ask(key))
+      const neighbours = yield* Effect.forEach(times(places, keys.neighbour), ask, { concurrency: "unbounded" })
+      expect(neighbours).toEqual(times(places, 200))
+      expect([yield* late(keys.session), yield* late(keys.session)]).toEqual([401, 200])
+    }).pipe(Effect.provide(layer(() => "hello")))
+  )
 })
 
 describe("a real service", () => {
