@@ -25,13 +25,15 @@ export const version: Effect.Effect<string, NginxError> = Effect.suspend(() => {
 
 export const make = ({
   limit,
-  refusal
-}: {
-  readonly limit: Limit.Limit
-  readonly refusal: Refusal.Refusal
-}): Effect.Effect<ThrottledGateway.ThrottledGateway, NginxError, Scope.Scope> =>
+  refusal,
+  served
+}: ThrottledGateway.Options & { readonly limit: Limit.Limit }): Effect.Effect<
+  ThrottledGateway.ThrottledGateway,
+  NginxError,
+  Scope.Scope
+> =>
   Effect.gen(function* () {
-    const upstream = yield* ThrottledGateway.make({ limit: undefined, refusal })
+    const upstream = yield* ThrottledGateway.make({ limit: undefined, refusal, served })
     const folder = yield* Effect.acquireRelease(
       Effect.sync(() => mkdtempSync(join(tmpdir(), "throttle-"))),
       (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
@@ -48,7 +50,7 @@ export const make = ({
     yield* listening(nginx, port, folder)
     return {
       url: `http://127.0.0.1:${port}/v1`,
-      // A line is written when its request is over, before the next event is looked at.
+      // A line is written when its request is over, which may be a moment after its answer has come.
       requests: Effect.sync(() => readFileSync(join(folder, "access.log"), "utf8").split("\n").length - 1)
     }
   })

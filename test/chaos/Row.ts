@@ -32,10 +32,9 @@ export interface Score {
 }
 
 /** Starts the gateway of a match. */
-export type Host<E> = (options: {
-  readonly limit: Limit.Limit
-  readonly refusal: Refusal.Refusal
-}) => Effect.Effect<ThrottledGateway.ThrottledGateway, E, Scope.Scope>
+export type Host<E> = (
+  options: ThrottledGateway.Options & { readonly limit: Limit.Limit }
+) => Effect.Effect<ThrottledGateway.ThrottledGateway, E, Scope.Scope>
 
 /** Callers at work at the same time. */
 export const callers = 64

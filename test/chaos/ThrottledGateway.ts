@@ -18,9 +18,11 @@ export interface Options {
   /** `undefined`: everything. */
   readonly limit: Limit.Limit | undefined
   readonly refusal: Refusal.Refusal
+  /** Those who came in are answered then. Default: `Limit.service` after each came. */
+  readonly served?: Promise<unknown> | undefined
 }
 
-export const make = ({ limit, refusal }: Options): Effect.Effect<ThrottledGateway, never, Scope.Scope> =>
+export const make = ({ limit, refusal, served }: Options): Effect.Effect<ThrottledGateway, never, Scope.Scope> =>
   Effect.gen(function* () {
     let requests = 0
     const door = limit === undefined ? open : Limit.door(limit)
@@ -45,11 +47,13 @@ export const make = ({ limit, refusal }: Options): Effect.Effect<ThrottledGatewa
       }
       // Who goes before the answer gives the place back, too.
       outgoing.once("close", leave)
-      setTimeout(() => {
+      const serve = () => {
         leave()
         outgoing.writeHead(200, { "content-type": "application/json" })
         outgoing.end(JSON.stringify(answer))
-      }, Limit.service)
+      }
+      if (served === undefined) setTimeout(serve, Limit.service)
+      else void served.then(serve)
     })
 
     yield* Effect.addFinalizer(() =>
