@@ -4,7 +4,6 @@
  */
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
 import * as Opened from "./answer/Opened.js"
 import type * as ProviderError from "./ProviderError.js"
 import type { Service } from "./Service.js"
@@ -50,8 +49,10 @@ export const make = (providers: Arr.NonEmptyReadonlyArray<Service>, options: Opt
     )
 
   // Otherwise a provider that failed keeps its turn and its connection for as long as another one's answer is read.
-  const open: Service["open"] = (request) => (scope) =>
-    effect((provider) => Call.keepOnSuccess(scope, provider.open(request)))
+  const open: Service["open"] = (request) =>
+    Opened.opening((scope) =>
+      effect((provider) => Call.keepOnSuccess(scope, (scope) => Opened.within(provider.open(request), scope)))
+    )
 
   return {
     credential: first.credential,
@@ -60,7 +61,7 @@ export const make = (providers: Arr.NonEmptyReadonlyArray<Service>, options: Opt
     models: effect((provider) => provider.models),
     verify: effect((provider) => provider.verify),
     open,
-    stream: (request) => Stream.fromChannel(Opened.toChannel(open(request))),
+    stream: (request) => Opened.toStream(open(request)),
     listen: (request, onEvent) => Opened.listen(open(request), onEvent)
   }
 }

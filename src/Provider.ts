@@ -16,6 +16,7 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Answer from "./answer/Answer.js"
+import * as Iteration from "./answer/Iteration.js"
 import * as Opened from "./answer/Opened.js"
 import * as Chat from "./Chat.js"
 import * as Credential from "./Credential.js"
@@ -51,10 +52,13 @@ export const listen = (
  * It throws the `ProviderError` itself; leaving the loop gives the answer up.
  */
 export const iterate = (
-  run: Opened.Run<Provider>,
+  run: Iteration.RunPromise<Provider>,
   request: Chat.Request
 ): AsyncGenerator<Chat.Event, void, undefined> =>
-  Opened.iterate(run, (scope) => Effect.flatMap(Provider, (provider) => provider.open(request)(scope)))
+  Iteration.make(
+    run,
+    Opened.opening((scope) => Effect.flatMap(Provider, (provider) => Opened.within(provider.open(request), scope)))
+  )
 
 export const complete = (request: Chat.Request): Effect.Effect<Chat.Reply, Error, Provider> =>
   Effect.flatMap(Provider, (provider) => provider.complete(request))
@@ -149,14 +153,14 @@ export interface Preset<Own> {
 /** A preset from its deployment. */
 export const preset = <Own>(deployment: (own: Own) => Deployment): Preset<Own> => ({
   make: (options) => make(deployment(options), options),
-  layer: (options) => Opened.layer(Provider, make(deployment(options), options)),
+  layer: (options) => Iteration.layer(Provider, make(deployment(options), options)),
   layerConfig: (options) => {
     const described = deployment(options)
     const key = Config.option(options.apiKey ?? Config.redacted(described.variable))
     const built = Effect.flatMap(key, (apiKey) =>
       make(described, { ...options, apiKey: Option.getOrUndefined(apiKey) })
     )
-    return Opened.layer(Provider, built)
+    return Iteration.layer(Provider, built)
   }
 })
 
@@ -209,14 +213,15 @@ export const make = (deployment: Deployment, options: Options): Effect.Effect<Se
 
     const complete: Service["complete"] = (request) => completeWith(request, Effect.succeed)
 
-    const open: Service["open"] = (request) => (scope) => call(endpoint.chat(request, true), true, Answer.open, scope)
+    const open: Service["open"] = (request) =>
+      Opened.opening((scope) => call(endpoint.chat(request, true), true, Answer.open, scope))
 
     return {
       credential,
       complete,
       completeWith,
       open,
-      stream: (request) => Stream.fromChannel(Opened.toChannel(open(request))),
+      stream: (request) => Opened.toStream(open(request)),
       listen: (request, onEvent) => Opened.listen(open(request), onEvent),
       models: Effect.map(
         Effect.scopedWith((scope) => call(endpoint.models, false, Answer.models, scope)),

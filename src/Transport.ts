@@ -73,7 +73,7 @@ export const make = (options: Options): Transport => {
         attempt.span.attribute("status", status)
         const fail = failing(attempt, { status, headers })
         if (status >= 200 && status < 300) {
-          return read({ ...source, contentType: () => headers["content-type"], over: attempt.over, waits, fail })
+          return read({ ...source, contentType: () => headers["content-type"], onEnd: attempt.over, waits, fail })
         }
         const said = ResponseBody.prefix(source.body, { maxBytes: errorBodyBytes, within: errorBody })
         return Effect.flatMap(said, (body) => fail({ _tag: "Refused", body }))

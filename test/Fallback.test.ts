@@ -1,6 +1,7 @@
 /** Several providers as one: when the next is asked, and when not. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer, Redacted, Schema, Scope, Stream, TestClock } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer, Redacted, Schema, Stream, TestClock } from "effect"
+import * as Opened from "../src/answer/Opened.js"
 import { Chat, OpenAiCompatible, Provider, type ProviderError, RetryPolicy } from "../src/index.js"
 import * as Gateway from "../src/testing/Gateway.js"
 import { chunk, failed, hello, refused, streamed, times, whole } from "./Wire.js"
@@ -229,17 +230,12 @@ describe("what a failed provider holds", () => {
     service: Provider.Provider["Type"]
   ): Provider.Provider["Type"] => ({
     ...service,
-    open: (request) => (scope) =>
-      Effect.zipRight(
-        Effect.sync(() => void book.push(`${id} asked`)),
-        Effect.zipRight(
-          Scope.addFinalizer(
-            scope,
-            Effect.sync(() => void book.push(`${id} released`))
-          ),
-          service.open(request)(scope)
-        )
-      )
+    open: (request) =>
+      Effect.gen(function* () {
+        book.push(`${id} asked`)
+        yield* Effect.addFinalizer(() => Effect.sync(() => void book.push(`${id} released`)))
+        return yield* service.open(request)
+      })
   })
 
   it.scoped("all of it is released before the observer is told and the next is asked", () =>
@@ -256,9 +252,9 @@ describe("what a failed provider holds", () => {
         ],
         { onFallback: ({ next }) => Effect.sync(() => void book.push(`next is ${next}`)) }
       )
-      yield* Effect.scopedWith((scope) =>
+      yield* Effect.scoped(
         Effect.zipRight(
-          all.open(hello)(scope),
+          all.open(hello),
           Effect.sync(() => book.push("open"))
         )
       )
@@ -307,11 +303,9 @@ describe("what a failed provider holds", () => {
           }
         )
         const begun = yield* Deferred.make<void>()
-        const holding = yield* Effect.scopedWith((scope) =>
-          Effect.flatMap(all.open(hello)(scope), ({ take }) =>
-            Effect.zipRight(Deferred.succeed(begun, undefined), Effect.forever(take))
-          )
-        ).pipe(Effect.fork)
+        const holding = yield* Effect.flatMap(all.open(hello), (opened) =>
+          Effect.zipRight(Deferred.succeed(begun, undefined), Effect.forever(Opened.next(opened)))
+        ).pipe(Effect.scoped, Effect.fork)
         yield* TestClock.adjust(seconds * 1000)
         yield* Fiber.interrupt(holding)
         expect(seen).toEqual(book)
@@ -327,10 +321,9 @@ describe("what a failed provider holds", () => {
       const book: Array<string> = []
       const first = yield* provider("first", [streamed])
       const second = yield* provider("second", [streamed])
-      const broken = { ...first.service, open: () => () => Effect.die("broken") }
+      const broken = { ...first.service, open: () => Effect.die("broken") }
       const all = Provider.fallback([recorded(book, "first", broken), second.service])
-      const outer = yield* Effect.scope
-      expect((yield* Effect.exit(all.open(hello)(outer)))._tag).toBe("Failure")
+      expect((yield* Effect.exit(all.open(hello)))._tag).toBe("Failure")
       expect(book).toEqual(["first asked", "first released"])
       expect(yield* second.asked).toBe(0)
     })

@@ -1,13 +1,12 @@
 /**
  * An answer with a 2xx, and what is read from it: a stream of events, a whole reply, or a list of models.
  */
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Chat from "../Chat.js"
 import type * as Protocol from "../Protocol.js"
 import type * as ProviderError from "../ProviderError.js"
 import * as Fault from "../refusal/Fault.js"
+import { EventReader } from "./EventReader.js"
 import * as Opened from "./Opened.js"
 import * as ResponseBody from "./ResponseBody.js"
 import * as WireReader from "./WireReader.js"
@@ -15,7 +14,6 @@ import * as WireReader from "./WireReader.js"
 /** A 2xx whose body is yet to be read. */
 export interface Answer extends ResponseBody.Source {
   readonly contentType: () => string | undefined
-  readonly over: () => void
   /** Fails as the fault means. */
   readonly fail: (fault: Fault.Fault, sofar?: SoFar) => Effect.Effect<never, ProviderError.ProviderError>
 }
@@ -33,20 +31,21 @@ type Read<A, R = never> = Effect.Effect<A, ProviderError.ProviderError, R>
 export const open = (answer: Answer, protocol: Protocol.Protocol): Read<Opened.Opened> => {
   // JSON or a page where a stream was promised: an error mostly, and sometimes the whole answer.
   if (/json|html/.test(answer.contentType() ?? "")) {
-    return Effect.map(events(answer, protocol), (events) => Opened.whole(Chunk.unsafeFromArray(events)))
+    return Effect.map(events(answer, protocol), Opened.fromEvents)
   }
   const reader = WireReader.make(protocol.decoder())
-  const { each, take, taken, wait } = ResponseBody.events(answer, reader)
+  const { taken, wait } = new EventReader(answer, reader)
   const later = (fault: Fault.Fault) => answer.fail(fault, { partial: reader.text(), emitted: true })
-  return Effect.matchEffect(take, {
+  return Effect.matchEffect(Opened.next({ taken, wait }), {
     onFailure: (fault) => answer.fail(fault),
     onSuccess: (first) =>
       Effect.succeed({
         first,
-        take: Effect.catchAll(take, later),
-        each: (onEvent: (event: Chat.Event) => void) => Effect.catchAll(each(onEvent), later),
         wait,
-        taken: () => Exit.getOrElse(taken(), () => undefined)
+        taken: () => {
+          const more = taken()
+          return more._tag === "Failed" ? Opened.failed(Effect.catchAll(more.failure, later)) : more
+        }
       })
   })
 }

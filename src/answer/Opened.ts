@@ -1,325 +1,313 @@
 /**
- * A streamed answer that has begun, and the ways to follow it: as a stream, by a callback, and outside of Effect.
+ * A streamed answer that has begun. What a provider opens, what middleware passes on, and what a fake or a cache makes
+ * from events of its own. `toStream` and `listen` follow it inside of Effect, `Iteration` outside.
  */
-import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import * as ExecutionStrategy from "effect/ExecutionStrategy"
-import type * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
-import * as Layer from "effect/Layer"
+import * as Effectable from "effect/Effectable"
 import * as Option from "effect/Option"
-import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
-import * as Chat from "../Chat.js"
+import * as Stream from "effect/Stream"
+import type { Event } from "../chat/Event.js"
+import { type Reply, sum } from "../chat/Reply.js"
 import type * as ProviderError from "../ProviderError.js"
 
-export interface Opened {
-  readonly first: Taken
-  /** What has come since then, or since the last take. Waits if there is nothing yet. */
-  readonly take: Effect.Effect<Taken, ProviderError.ProviderError>
-  /** Hands each later event over when it comes, and ends with the last. No fiber is woken before the last. */
-  readonly each: (onEvent: (event: Chat.Event) => void) => Effect.Effect<void, ProviderError.ProviderError>
-  /** Calls back when there is something to take, even a failure. */
-  readonly wait: (then: () => void) => void
-  /** What there is to take now; `undefined` if that is a failure, with which `take` then fails. */
-  readonly taken: () => Taken | undefined
+type Error = ProviderError.ProviderError
+
+/**
+ * An answer that has begun: its first events, and a way to wait for the others and take them. It has one consumer.
+ *
+ * Middleware that changes no event hands on the one it was given. One that does, or that has none, makes one with
+ * `fromEvents` or `fromStream`.
+ */
+export interface Opened extends Source<Error> {
+  /** The events that the answer began with. They are not among those that are taken later. */
+  readonly first: Batch
 }
 
-/** Events, and whether they are the last. Never empty unless they are. */
-export type Taken = readonly [events: Chunk.Chunk<Chat.Event>, done: boolean]
-
-/** Opens an answer. Its resources are given up with the scope. */
-export type Open<R = never> = (scope: Scope.Scope) => Effect.Effect<Opened, ProviderError.ProviderError, R>
-
-/** An answer that came at once. */
-export const whole = (events: Chunk.Chunk<Chat.Event>): Opened => {
-  const first: Taken = [events, true]
-  return { first, take: Effect.succeed(first), taken: () => first, each: () => Effect.void, wait: (then) => then() }
+/** Where events come from, a batch at a time. Neither member is an effect, so no fiber wakes for each network read. */
+export interface Source<out E> {
+  /**
+   * Calls `then` once, as soon as there is something to take, even a failure; at once if there is already. It asks the
+   * source for more, so whoever never waits holds the server back. One `then` waits at a time: the latest.
+   *
+   * Returns what stops the waiting. What `then` throws becomes a defect of the answer.
+   */
+  readonly wait: (then: () => void) => () => void
+  /**
+   * Takes what has come since the last time: an empty batch that is not the last if nothing has, and the failure, as
+   * often as it is asked for, once everything before it has been taken.
+   */
+  readonly taken: () => Batch | Failed<E>
 }
 
-type Events<R> = Channel.Channel<
-  Chunk.Chunk<Chat.Event>,
-  unknown,
-  ProviderError.ProviderError,
-  unknown,
-  unknown,
-  unknown,
-  R
->
+/** Events that came together. */
+export interface Batch {
+  readonly _tag: "Batch"
+  /** In the order in which the model wrote them. */
+  readonly events: ReadonlyArray<Event>
+  /** Whether the answer is complete with these. */
+  readonly done: boolean
+}
+
+/** The answer broke. */
+export interface Failed<out E> {
+  readonly _tag: "Failed"
+  /** Fails as the answer did: with the error, or with a defect. */
+  readonly failure: Effect.Effect<never, E>
+}
+
+/**
+ * Opens an answer: fails if nothing comes of it, and succeeds with its first events. The resources of the answer are
+ * released with the scope.
+ */
+export type Open<R = never> = Effect.Effect<Opened, Error, R | Scope.Scope>
+
+/** @internal */
+export const batch = (events: ReadonlyArray<Event>, done: boolean): Batch => ({ _tag: "Batch", events, done })
+
+/** @internal */
+export const failed = <E>(failure: Effect.Effect<never, E>): Failed<E> => ({ _tag: "Failed", failure })
+
+/** Nothing has come. @internal */
+export const nothing: Batch = batch([], false)
+
+const nothingMore: Batch = batch([], true)
+
+const isEmpty = (taken: Batch | Failed<unknown>): boolean =>
+  taken._tag === "Batch" && taken.events.length === 0 && !taken.done
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Answers of one's own
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * A complete answer, from events that are all there: for a cache, or a fake in a test. The last event has to be
+ * `Finish`.
+ */
+export const fromEvents = (events: ReadonlyArray<Event>): Opened => ({
+  first: batch(events, true),
+  wait: (then) => {
+    then()
+    return stopNothing
+  },
+  taken: () => nothingMore
+})
+
+const stopNothing = (): void => undefined
+
+/**
+ * An answer from a stream of events. It opens with the first events of the stream, and fails if the stream fails before
+ * them; a later failure is the answer's. The stream is pulled only while somebody waits, and ends with the scope. Its
+ * last event has to be `Finish`.
+ *
+ * @example
+ * import { Effect, Stream } from "effect"
+ * import { Chat, Opened } from "knowngood"
+ *
+ * // A fake that answers "Hello, world", a word a second.
+ * const words: ReadonlyArray<Chat.Event> = [
+ *   { _tag: "TextDelta", text: "Hello, " },
+ *   { _tag: "TextDelta", text: "world" },
+ *   { _tag: "Finish", reason: "stop", usage: Chat.unknownUsage, model: "fake", id: undefined }
+ * ]
+ * const open = Opened.fromStream(
+ *   Stream.fromIterable(words).pipe(Stream.rechunk(1), Stream.tap(() => Effect.sleep("1 second")))
+ * )
+ */
+export const fromStream = <R = never>(stream: Stream.Stream<Event, Error, R>): Open<R> =>
+  Effect.gen(function* () {
+    const pull = pulling(yield* Stream.toPull(stream))
+    const first = yield* pull
+    const pulled = new Pulled(first)
+    if (!first.done) yield* Effect.forkScoped(pulled.serve(pull))
+    return pulled
+  })
+
+type Pull<E, R> = Effect.Effect<Chunk.Chunk<Event>, Option.Option<E>, R>
+
+/** The next events of a stream. */
+const pulling = <E, R>(pull: Pull<E, R>): Effect.Effect<Batch, E, R> => {
+  const next: Effect.Effect<Batch, E, R> = Effect.matchEffect(pull, {
+    onFailure: (error) => (Option.isNone(error) ? Effect.succeed(nothingMore) : Effect.fail(error.value)),
+    onSuccess: (events) => (Chunk.isEmpty(events) ? next : Effect.succeed(batch(Chunk.toReadonlyArray(events), false)))
+  })
+  return next
+}
+
+/** A stream, pulled by a fiber that sleeps while nobody waits. */
+class Pulled implements Opened {
+  /** Pulled, and not taken yet. What ends the answer stays. */
+  private ready: Batch | Failed<Error> | undefined
+  private waiter: (() => void) | undefined
+  /** Wakes the fiber; `undefined` while it pulls, and before it first sleeps. */
+  private wake: (() => void) | undefined
+
+  constructor(readonly first: Batch) {
+    if (first.done) this.ready = nothingMore
+  }
+
+  readonly wait: Opened["wait"] = (then) => {
+    this.waiter = then
+    if (this.ready !== undefined) this.tell()
+    else this.wake?.()
+    return () => {
+      if (this.waiter === then) this.waiter = undefined
+    }
+  }
+
+  readonly taken: Opened["taken"] = () => {
+    const { ready = nothing } = this
+    if (ready._tag === "Batch") this.ready = ready.done ? nothingMore : undefined
+    return ready
+  }
+
+  serve<R>(pull: Effect.Effect<Batch, Error, R>): Effect.Effect<void, never, R> {
+    const serve: Effect.Effect<void, never, R> = Effect.flatMap(
+      Effect.zipRight(
+        this.isAsked,
+        Effect.catchAllCause(pull, (cause) => Effect.succeed(failed(Effect.failCause(cause))))
+      ),
+      (came) => {
+        this.ready = came
+        this.tell()
+        return came._tag === "Batch" && !came.done ? serve : Effect.void
+      }
+    )
+    return serve
+  }
+
+  private readonly isAsked = Effect.async<void>((resume) => {
+    if (this.waiter !== undefined && this.ready === undefined) return resume(Effect.void)
+    this.wake = () => {
+      this.wake = undefined
+      resume(Effect.void)
+    }
+  })
+
+  private tell(): void {
+    const { waiter } = this
+    this.waiter = undefined
+    try {
+      waiter?.()
+    } catch (defect) {
+      this.ready = failed(Effect.die(defect))
+    }
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Scopes as values
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** An `Open` that can be given its scope as a value: 28 operations a call less than through the context. */
+class Opening<R> extends Effectable.Class<Opened, Error, R | Scope.Scope> {
+  constructor(readonly within: (scope: Scope.Scope) => Effect.Effect<Opened, Error, R>) {
+    super()
+  }
+
+  override commit() {
+    return Effect.flatMap(Effect.scope, this.within)
+  }
+}
+
+/** Opens an answer in the scope that it is given. @internal */
+export const opening = <R>(within: (scope: Scope.Scope) => Effect.Effect<Opened, Error, R>): Open<R> =>
+  new Opening(within)
+
+/** Opens an answer whose resources are released with this scope. @internal */
+export const within = <R>(open: Open<R>, scope: Scope.Scope): Effect.Effect<Opened, Error, Exclude<R, Scope.Scope>> =>
+  open instanceof Opening ? open.within(scope) : Scope.extend(open, scope)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Ways to follow
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What comes next. Waits for it if it has not come. @internal */
+export const next = <E>(source: Source<E>): Effect.Effect<Batch, E> => {
+  const arrival = Effect.async<Batch, E>((resume) => {
+    const stop = source.wait(() => resume(asEffect(source.taken())))
+    return Effect.sync(stop)
+  })
+  return Effect.suspend(() => {
+    const taken = source.taken()
+    return isEmpty(taken) ? arrival : asEffect(taken)
+  })
+}
+
+const asEffect = <E>(taken: Batch | Failed<E>): Effect.Effect<Batch, E> =>
+  taken._tag === "Failed" ? taken.failure : Effect.succeed(taken)
+
+/**
+ * The events as a stream, which opens the answer when it is run and releases it when it ends. What has come between two
+ * pulls is one chunk.
+ */
+export const toStream = <R>(open: Open<R>): Stream.Stream<Event, Error, Exclude<R, Scope.Scope>> =>
+  Stream.fromChannel(toChannel(open))
+
+type Events<R> = Channel.Channel<Chunk.Chunk<Event>, unknown, Error, unknown, unknown, unknown, R>
 
 /** Like `Stream.unwrapScoped`, which costs more than the whole request. */
-export const toChannel = <R>(open: Open<R>): Events<R> =>
+const toChannel = <R>(open: Open<R>): Events<Exclude<R, Scope.Scope>> =>
   Channel.flatMap(Scope.make(), (scope) =>
-    Channel.ensuringWith(Channel.flatMap(open(scope), written), (exit) => Scope.close(scope, exit))
+    Channel.ensuringWith(Channel.flatMap(within(open, scope), written), (exit) => Scope.close(scope, exit))
   )
 
 /** Writes what has been taken, then takes more, until it is all. */
-const written = ({ first, take }: Opened): Events<never> => {
-  const write = ([events, done]: Taken): Events<never> =>
-    done ? Channel.write(events) : Channel.flatMap(Channel.write(events), () => Channel.flatMap(take, write))
-  return write(first)
+const written = (opened: Opened): Events<never> => {
+  const more = next(opened)
+  const write = ({ done, events }: Batch): Events<never> => {
+    const chunk = Channel.write(Chunk.unsafeFromArray(events))
+    return done ? chunk : Channel.flatMap(chunk, () => Channel.flatMap(more, write))
+  }
+  return write(opened.first)
 }
 
-/** Hands every event over as it comes; the reply is what they add up to. */
+/**
+ * Calls `onEvent` with each event as it comes, and gives the reply that they add up to. No fiber wakes between the first
+ * event and the last. What `onEvent` throws is a defect.
+ */
 export const listen = <R>(
   open: Open<R>,
-  onEvent: (event: Chat.Event) => void
-): Effect.Effect<Chat.Reply, ProviderError.ProviderError, R> =>
+  onEvent: (event: Event) => void
+): Effect.Effect<Reply, Error, Exclude<R, Scope.Scope>> =>
   Effect.scopedWith((scope) =>
-    Effect.flatMap(open(scope), ({ each, first: [events, done] }) => {
-      const sum = Chat.sum()
-      const tell = (event: Chat.Event): void => {
-        sum.add(event)
+    Effect.flatMap(within(open, scope), (opened) => {
+      const { add, reply } = sum()
+      const tell = (event: Event): void => {
+        add(event)
         onEvent(event)
       }
-      for (const event of events) tell(event)
-      return Effect.map(done ? Effect.void : each(tell), () => {
-        const reply = sum.reply()
-        if (reply === undefined) throw new Error("an answer ended without a Finish event, and without a failure")
-        return reply
+      return Effect.map(tellAll(opened, tell), () => {
+        const whole = reply()
+        if (whole === undefined) throw new Error("an answer ended without a Finish event, and without a failure")
+        return whole
       })
     })
   )
 
-/** How a program runs its effects: `runtime.runPromise`. */
-export type Run<R> = <A>(effect: Effect.Effect<A, never, R>) => Promise<A>
-
-/**
- * For use outside of Effect: it throws the `ProviderError` itself. Leaving the loop gives the answer up, and so does
- * ending the runtime or aborting what it runs: at once, even while waiting for an event.
- */
-export const iterate = <R>(run: Run<R>, open: Open<R>): AsyncGenerator<Chat.Event, void, undefined> =>
-  new Iteration(run, open)
-
-/**
- * The scope of the layer that built a provider. A fiber goes on when its runtime is disposed of; a loop outside of
- * Effect has no fiber of its own that anyone could interrupt, so it ends with the layer.
- */
-class Home extends Context.Tag("knowngood/Opened/Home")<Home, Scope.Scope>() {}
-
-/**
- * The layer of a provider. When it closes, its loops end. Not by `Layer.merge`, which builds both at once: interrupted
- * in between, it may hang for ever in Effect 3.22.
- */
-export const layer = <I, S, E, R>(
-  tag: Context.Tag<I, S>,
-  make: Effect.Effect<S, E, R>
-): Layer.Layer<I, E, Exclude<R, Scope.Scope>> =>
-  Layer.scopedContext(
-    Effect.zipWith(make, Effect.scope, (service, scope) => Context.add(Context.make(tag, service), Home, scope))
-  )
-
-/** What the fiber of a loop is told to do. */
-type Order = "take" | "leave"
-
-type Result = IteratorResult<Chat.Event, void>
-
-interface Asked {
-  readonly resolve: (result: Result) => void
-  readonly reject: (error: unknown) => void
-}
-
-const finished: Result = { done: true, value: undefined }
-
-/** The prototype of the platform's own iterators, which has what all of them need, `await using` included. */
-const asyncIterator: object = Object.getPrototypeOf(
-  Object.getPrototypeOf(Object.getPrototypeOf((async function* () {})()))
-)
-
-/**
- * The loop, written by hand: a generator's `return` waits behind a `next` that waits for the network. One fiber holds the
- * answer, from the request to the end, so that whatever ends the fiber gives the answer up. It sleeps while events come
- * by callback.
- */
-class Iteration<R> implements AsyncGenerator<Chat.Event, void, undefined> {
-  private state: "fresh" | "open" | "over" = "fresh"
-  /** Events that have come; those from `at` on are not handed out yet. */
-  private events: ReadonlyArray<Chat.Event> = []
-  private at = 0
-  /** They are the last. */
-  private areLast = false
-  /** Those who wait for an event, in order. */
-  private readonly asked: Array<Asked> = []
-  private opened: Opened | undefined
-  private waiting = false
-  /** A failure that nobody has been told of. */
-  private failure: { readonly error: unknown } | undefined
-  /** Tells the fiber what to do next; set only while the fiber sleeps. */
-  private order: ((order: Order) => void) | undefined
-  private fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
-  private hasLeft = false
-  /** Settles when everything has been given up. */
-  private closed: Promise<void> = Promise.resolve()
-
-  constructor(
-    private readonly run: Run<R>,
-    private readonly open: Open<R>
-  ) {}
-
-  static {
-    Object.setPrototypeOf(Iteration.prototype, asyncIterator)
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-
-  next(): Promise<Result> {
-    return new Promise((resolve, reject) => {
-      this.asked.push({ resolve, reject })
-      if (this.state === "fresh") this.begin()
-      else this.serve()
-    })
-  }
-
-  async return(): Promise<Result> {
-    this.leave()
-    await this.closed
-    return finished
-  }
-
-  async throw(error: unknown): Promise<Result> {
-    this.leave()
-    await this.closed
-    throw error
-  }
-
-  private begin(): void {
-    this.state = "open"
-    this.closed = this.runWhole().then(
-      (ended) => this.end(Either.isLeft(ended) ? { error: ended.left } : undefined),
-      (error) => {
-        // If the loop was left on purpose, the interruption was on purpose.
-        const isMeant = this.hasLeft && Runtime.isFiberFailure(error) && isInterruption(error)
-        this.end(isMeant ? undefined : { error })
-        if (this.hasLeft && !isMeant) throw error
+/** Tells every event, and ends with the last. */
+const tellAll = (opened: Opened, tell: (event: Event) => void): Effect.Effect<void, Error> => {
+  for (const event of opened.first.events) tell(event)
+  if (opened.first.done) return Effect.void
+  return Effect.async<void, Error>((resume) => {
+    let stop = stopNothing
+    /** Takes all that there is before it waits, so that the stack does not grow with the answer. */
+    const go = (): void => {
+      try {
+        for (let taken = opened.taken(); !isEmpty(taken); taken = opened.taken()) {
+          if (taken._tag === "Failed") return resume(taken.failure)
+          for (const event of taken.events) tell(event)
+          if (taken.done) return resume(Effect.void)
+        }
+        stop = opened.wait(go)
+      } catch (defect) {
+        // This runs outside of any fiber, so what is thrown is caught here and becomes a defect of this call.
+        resume(Effect.die(defect))
       }
-    )
-    this.closed.catch(noted)
-  }
-
-  private async runWhole() {
-    return await this.run(this.whole)
-  }
-
-  private readonly whole = Effect.acquireUseRelease(
-    Effect.flatMap(Effect.serviceOption(Home), (home) =>
-      Option.isSome(home) ? Scope.fork(home.value, ExecutionStrategy.sequential) : Scope.make()
-    ),
-    (scope) =>
-      Effect.withFiberRuntime<Either.Either<void, ProviderError.ProviderError>, never, R>((fiber) => {
-        if (this.hasLeft) return Effect.succeed(Either.void)
-        this.fiber = fiber
-        const interrupt = Effect.sync(() => {
-          if (this.fiber !== undefined) this.fiber.unsafeInterruptAsFork(FiberId.none)
-        })
-        return Effect.either(
-          Effect.zipRight(
-            Scope.addFinalizer(scope, interrupt),
-            Effect.flatMap(this.open(scope), (opened) => this.follow(opened))
-          )
-        )
-      }),
-    (scope, exit) => {
-      this.fiber = undefined
-      return Scope.close(scope, exit)
     }
-  )
-
-  private follow(opened: Opened): Effect.Effect<void, ProviderError.ProviderError> {
-    this.opened = opened
-    this.take(opened.first)
-    return this.obey
-  }
-
-  /** Sleeps until it is told what to do. */
-  private readonly obey: Effect.Effect<void, ProviderError.ProviderError> = Effect.suspend(() =>
-    Effect.flatMap(
-      Effect.async<Order>((resume) => {
-        this.order = (order) => resume(Effect.succeed(order))
-        this.serve()
-        return Effect.sync(() => {
-          this.order = undefined
-        })
-      }),
-      (order) => {
-        this.order = undefined
-        return order === "leave"
-          ? Effect.void
-          : Effect.flatMap(this.opened?.take ?? Effect.never, (taken) => {
-              this.take(taken)
-              return this.obey
-            })
-      }
-    )
-  )
-
-  private take([events, areLast]: Taken): void {
-    this.events = Chunk.toReadonlyArray(events)
-    this.at = 0
-    this.areLast = areLast
-  }
-
-  /** Hands out what there is to whoever asked, and asks for more. */
-  private serve(): void {
-    for (let asked = this.asked[0]; asked !== undefined; asked = this.asked[0]) {
-      const event = this.state === "over" ? undefined : this.events[this.at]
-      if (event !== undefined) {
-        this.at += 1
-        asked.resolve({ done: false, value: event })
-      } else if (this.state === "over") {
-        if (this.failure === undefined) asked.resolve(finished)
-        else asked.reject(this.failure.error)
-        this.failure = undefined
-      } else if (this.areLast) {
-        // The loop's caller goes on once everything has been given up.
-        this.order?.("leave")
-        return
-      } else {
-        return this.wait()
-      }
-      this.asked.shift()
-    }
-  }
-
-  private wait(): void {
-    if (this.waiting || this.order === undefined || this.opened === undefined) return
-    const { opened } = this
-    this.waiting = true
-    opened.wait(() => {
-      this.waiting = false
-      if (this.hasLeft) return
-      const taken = opened.taken()
-      // If it is a failure, the fiber itself must fail with it.
-      if (taken === undefined) return this.order?.("take")
-      this.take(taken)
-      this.serve()
-    })
-  }
-
-  private leave(): void {
-    const { state } = this
-    this.hasLeft = true
-    this.end(undefined)
-    if (state !== "open") return
-    if (this.order !== undefined) this.order("leave")
-    else this.fiber?.unsafeInterruptAsFork(FiberId.none)
-  }
-
-  private end(failure: { readonly error: unknown } | undefined): void {
-    if (this.state === "over") return
-    this.state = "over"
-    this.failure = failure
-    this.serve()
-  }
+    go()
+    return Effect.sync(() => stop())
+  })
 }
-
-const isInterruption = (error: Runtime.FiberFailure): boolean =>
-  Cause.isInterruptedOnly(error[Runtime.FiberFailureCauseId])
-
-/** The failure is reported to whoever leaves the loop. */
-const noted = () => undefined

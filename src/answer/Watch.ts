@@ -22,13 +22,13 @@ export class Watch {
   readonly now = (): number => millis(this.clock)
 
   /** Calls `expire` when the moment given by `due` has come. The moment may move in the meantime. */
-  over(due: () => number, expire: (fork: Fork) => void): void {
+  arm(due: () => number, expire: (fork: Fork) => void): void {
     this.due = due
     this.expire = expire
   }
 
   /** Nothing is waited for. */
-  rest(): void {
+  disarm(): void {
     this.due = never
     this.expire = nothing
   }
@@ -38,9 +38,53 @@ export class Watch {
     const left = this.due() - now
     if (left > 0) return left
     const { expire } = this
-    this.rest()
+    this.disarm()
     expire(fork)
     return Number.POSITIVE_INFINITY
+  }
+}
+
+/** The longest waits for a body, in milliseconds. */
+export interface Waits {
+  /** Without a byte. Keep-alive comments are bytes. */
+  readonly idle: number
+  /** Without output from the model. Keep-alive comments are not output. */
+  readonly stall: number
+}
+
+/** How long a body has been silent, by two clocks. */
+export class Silence {
+  private lastByte = 0
+  private lastOutput = 0
+
+  constructor(
+    private readonly watch: Watch,
+    private readonly waits: Waits
+  ) {}
+
+  /** Somebody begins to wait. */
+  begin(): void {
+    this.lastByte = this.lastOutput = this.watch.now()
+  }
+
+  /** A byte came. */
+  byte(): void {
+    this.lastByte = this.watch.now()
+  }
+
+  /** The byte that came last was output. */
+  output(): void {
+    this.lastOutput = this.lastByte
+  }
+
+  /** The moment at which it has lasted too long. */
+  due(): number {
+    return Math.min(this.lastByte + this.waits.idle, this.lastOutput + this.waits.stall)
+  }
+
+  /** The clock that runs out first. */
+  first(): keyof Waits {
+    return this.lastByte + this.waits.idle <= this.lastOutput + this.waits.stall ? "idle" : "stall"
   }
 }
 
@@ -145,7 +189,7 @@ const lookAt = (watch: Watch, now: number, fork: Fork): number => {
   try {
     return watch.look(now, fork)
   } catch (defect) {
-    watch.rest()
+    watch.disarm()
     fork(Effect.die(defect))
     return Number.POSITIVE_INFINITY
   }

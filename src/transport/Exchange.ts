@@ -28,7 +28,7 @@ export interface Options {
 }
 
 /** The longest waits, in milliseconds. */
-export interface Waits extends ResponseBody.Waits {
+export interface Waits extends Watch.Waits {
   /** From the request to the headers of the answer. */
   readonly headers: number
 }
@@ -42,7 +42,7 @@ export type Exchange = (
 ) => Effect.Effect<Answered, ProviderError.ProviderError>
 
 /** The headers have come; the body has not been read yet. */
-export interface Answered extends Omit<ResponseBody.Source, "waits"> {
+export interface Answered extends Omit<ResponseBody.Source, "waits" | "onEnd"> {
   readonly response: HttpClientResponse.HttpClientResponse
 }
 
@@ -92,12 +92,12 @@ export const make = ({ client, provider, waits }: Options): Exchange => {
     Effect.async<Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>, Failure>(
       (resume) => {
         const late = watch.now() + waits.headers
-        watch.over(
+        watch.arm(
           () => late,
           () => resume(Effect.fail(tooLate(provider)))
         )
         sent.addObserver((ended) => {
-          watch.rest()
+          watch.disarm()
           resume(ended)
         })
       }
@@ -118,8 +118,7 @@ export const make = ({ client, provider, waits }: Options): Exchange => {
               response: response.value,
               watch: held.watch,
               body: scrubbed(body, scrub),
-              whole: held.whole,
-              over: () => undefined
+              onComplete: held.complete
             }
           })
         })
@@ -181,7 +180,7 @@ class Held {
   ) {}
 
   /** Nothing that comes now is of use, but a body read to its end leaves its connection to the next request. */
-  readonly whole = (): void => {
+  readonly complete = (): void => {
     this.lingers = true
     this.breakOffAt(this.watch.now() + lingersFor)
     this.readAway(lingersOver)
@@ -209,7 +208,7 @@ class Held {
   }
 
   private breakOffAt(late: number): void {
-    this.watch.over(
+    this.watch.arm(
       () => late,
       (fork) => {
         this.endLingering()
@@ -220,7 +219,7 @@ class Held {
 
   private endLingering(): void {
     this.lingers = false
-    this.watch.rest()
+    this.watch.disarm()
     if (this.isGivenUp) this.watches.end(this.watch)
   }
 

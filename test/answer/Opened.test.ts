@@ -1,7 +1,7 @@
 /** The ways to follow a streamed answer that are no `Stream`: by a callback, and outside of Effect. */
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, ManagedRuntime, Ref, TestClock } from "effect"
-import * as Opened from "../../src/answer/Opened.js"
+import * as Iteration from "../../src/answer/Iteration.js"
 import { Chat, Provider, type ProviderError } from "../../src/index.js"
 import * as Gateway from "../../src/testing/Gateway.js"
 import { clients, connections, eventually, mimo as mimoAt, serve } from "../Loopback.js"
@@ -188,7 +188,8 @@ describe("iterate, given up while it waits", () => {
         Layer.provideMerge(mimoAt(), Layer.merge(layer, Layer.succeedContext(context)))
       )
       const abort = new AbortController()
-      const run: Opened.Run<Provider.Provider> = (effect) => runtime.runPromise(effect, { signal: abort.signal })
+      const run: Iteration.RunPromise<Provider.Provider> = (effect) =>
+        runtime.runPromise(effect, { signal: abort.signal })
       const loop = Provider.iterate(run, hello)
       const closed = () => server.runPromise(eventually(Effect.map(connections.open, (open) => open === 0)))
       const asked = () => server.runPromise(Effect.map(Gateway.requests, (requests) => requests.length))
@@ -291,7 +292,7 @@ describe("iterate, given up while it waits", () => {
   })
 
   it("what the loop's own provider throws fails it, too", async () => {
-    const loop = Opened.iterate(Effect.runPromise, () => Effect.die(new Error("the provider's own")))
+    const loop = Iteration.make(Effect.runPromise, Effect.die(new Error("the provider's own")))
     expect(await soon(loop.next())).toMatchObject({ error: { message: "the provider's own" } })
   })
 

@@ -72,11 +72,11 @@ describe("the fiber of the watches", () => {
       const told: Array<readonly [name: string, at: number]> = []
       const [early, late] = [new Watch.Watch(clock), new Watch.Watch(clock)]
       let due = 1500
-      early.over(
+      early.arm(
         () => due,
         () => told.push(["early", clock.unsafeCurrentTimeMillis()])
       )
-      late.over(
+      late.arm(
         () => 5000,
         () => told.push(["late", clock.unsafeCurrentTimeMillis()])
       )
@@ -103,13 +103,13 @@ describe("the fiber of the watches", () => {
         new Watch.Watch(clock),
         new Watch.Watch(clock)
       ]
-      throwing.over(
+      throwing.arm(
         () => 1500,
         () => {
           throw new Error("the callback's own")
         }
       )
-      unsure.over(
+      unsure.arm(
         () => {
           throw new Error("the moment's own")
         },
@@ -119,7 +119,7 @@ describe("the fiber of the watches", () => {
         [before, 2000],
         [behind, 5000]
       ] as const) {
-        watch.over(
+        watch.arm(
           () => due,
           () => told.push(clock.unsafeCurrentTimeMillis())
         )
@@ -145,7 +145,7 @@ describe("the fiber of the watches", () => {
       const watches = Watch.make(clock, 1000)
       const watch = new Watch.Watch(clock)
       let done = false
-      watch.over(
+      watch.arm(
         () => 1500,
         (fork) => {
           watches.end(watch)
@@ -172,7 +172,7 @@ describe("the fiber of the watches", () => {
       const watch = new Watch.Watch(wall)
       const told: Array<number> = []
       const due = watch.now() + 1500
-      watch.over(
+      watch.arm(
         () => due,
         () => told.push(clock.unsafeCurrentTimeMillis())
       )
@@ -193,7 +193,7 @@ describe("the fiber of the watches", () => {
       yield* watches.begin(other)
       yield* TestClock.adjust(5000)
       const told: Array<number> = []
-      watch.over(
+      watch.arm(
         () => 6000,
         () => told.push(clock.unsafeCurrentTimeMillis())
       )
@@ -220,7 +220,7 @@ describe("the fiber of the watches", () => {
           const all = Effect.gen(function* () {
             yield* watches.begin(watch)
             yield* Effect.yieldNow()
-            watch.over(
+            watch.arm(
               () => 0,
               () => {
                 told += 1

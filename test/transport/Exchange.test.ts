@@ -6,7 +6,7 @@ import { FetchHttpClient, HttpClient, HttpClientError, HttpClientRequest, HttpCl
 import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, ManagedRuntime, Redacted, Stream, TestClock } from "effect"
-import type * as Opened from "../../src/answer/Opened.js"
+import type * as Iteration from "../../src/answer/Iteration.js"
 import { MiMo, OpenAiCompatible, Provider, RetryPolicy } from "../../src/index.js"
 import * as Gateway from "../../src/testing/Gateway.js"
 import * as Exchange from "../../src/transport/Exchange.js"
@@ -515,7 +515,7 @@ describe("given up after any number of steps", () => {
       const runtime = ManagedRuntime.make(
         Layer.provide(MiMo.layer({ apiKey: Redacted.make("k-1") }), FetchHttpClient.layer)
       )
-      const run: Opened.Run<Provider.Provider> = (effect) =>
+      const run: Iteration.RunPromise<Provider.Provider> = (effect) =>
         runtime.runPromise(Effect.provideService(effect, FetchHttpClient.Fetch, fetch))
       const loop = Provider.iterate(run, hello)
       const events = Promise.allSettled([loop.next(), loop.next(), loop.next()])
