@@ -2,6 +2,9 @@
  * JSON from outside: parsed without throwing, and read without trust.
  */
 
+/** A JSON object whose fields are yet to be read. */
+export type Fields = { readonly [key: string]: unknown }
+
 /** The value, or `undefined` if the text is not JSON. */
 export const parse = (text: string): unknown => {
   try {
@@ -30,10 +33,8 @@ export const stringify = (value: unknown): string | undefined => {
 }
 
 /** A JSON object, or `undefined` for anything else. */
-export const record = (value: unknown): { readonly [key: string]: unknown } | undefined =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as { readonly [key: string]: unknown })
-    : undefined
+export const record = (value: unknown): Fields | undefined =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : undefined
 
 /** A JSON array, or an empty one for anything else. */
 export const array = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
@@ -46,7 +47,7 @@ export const nonEmpty = (value: unknown): string | undefined =>
   typeof value === "string" && value !== "" ? value : undefined
 
 /** The object without the fields that are `undefined`. */
-export const defined = (fields: { readonly [key: string]: unknown }): { readonly [key: string]: unknown } =>
+export const defined = (fields: Fields): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 
 // The reviver costs several times the parse, so it runs only where one of the keys can stand, escaped ones included.

@@ -5,6 +5,7 @@
  * no key. Where two hosts of one wire differ, the wire's own `make` takes a dialect and closes over it.
  */
 import type * as Chat from "./Chat.js"
+import type * as Json from "./Json.js"
 import type * as Fault from "./refusal/Fault.js"
 
 /** One wire format, as one host speaks it. `OpenAiChat.make` and `AnthropicMessages.make` give one. */
@@ -31,7 +32,7 @@ export interface Protocol {
 }
 
 /** A request as the wire has it, before it is written as JSON. */
-export type Body = { readonly [field: string]: unknown }
+export type Body = Json.Fields
 
 /** What a body needs besides the request. */
 export interface EncodeOptions {
@@ -65,5 +66,5 @@ export interface Decoder {
   /** The body of a stream ended. `done` if what came before was a whole answer. */
   readonly end: (events: Array<Chat.Event>) => Step
   /** Reads an answer that came whole, as one JSON object; `raw` is its text. */
-  readonly whole: (fields: { readonly [field: string]: unknown }, raw: string, events: Array<Chat.Event>) => Step
+  readonly whole: (body: Json.Fields, raw: string, events: Array<Chat.Event>) => Step
 }

@@ -21,6 +21,7 @@ import * as Opened from "./answer/Opened.js"
 import * as Chat from "./Chat.js"
 import * as Credential from "./Credential.js"
 import type * as Key from "./credential/Key.js"
+import type * as Json from "./Json.js"
 import * as Output from "./Output.js"
 import type * as Protocol from "./Protocol.js"
 import type * as ProviderError from "./ProviderError.js"
@@ -101,7 +102,7 @@ export interface Options {
   /** Additional headers. They cannot replace authorization, content type, or what the protocol sets. */
   readonly headers?: { readonly [name: string]: string } | undefined
   /** Additional fields for every body. They cannot replace what the protocol sets. */
-  readonly extra?: { readonly [field: string]: unknown } | undefined
+  readonly extra?: Json.Fields | undefined
   /** The most answers with this key open at once, from the request to the last byte. Default: unlimited. */
   readonly concurrency?: number | undefined
   /** Whether the calls with this key wait together when the server cannot take more. Default true. */

@@ -1,10 +1,11 @@
 /**
  * What a program asks of a model: the same words for every provider.
  */
+import type * as Json from "../Json.js"
 import type { Cacheable, Message } from "./Message.js"
 
 /** A JSON Schema, as plain JSON. */
-export type JsonSchema = { readonly [key: string]: unknown }
+export type JsonSchema = Json.Fields
 
 /** A tool that the model may call. `Tool.make` makes one from an Effect schema. */
 export interface ToolDefinition extends Cacheable {
@@ -43,7 +44,7 @@ export interface Request {
   /** Whom the request is for, by an opaque id, so that the provider can trace abuse. */
   readonly user?: string | undefined
   /** Fields of the provider's own, merged into the body. They cannot replace a field that the protocol sets. */
-  readonly extra?: { readonly [key: string]: unknown } | undefined
+  readonly extra?: Json.Fields | undefined
 }
 
 /** How much a model may think: by degree, or by a number of tokens. */

@@ -6,281 +6,326 @@ import { unknownUsage } from "../chat/Event.js"
 import * as Joiner from "../Joiner.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
+import * as BaseResp from "../refusal/BaseResp.js"
 import * as Fault from "../refusal/Fault.js"
 import { type Dialect, encode, id, unsupported } from "./AnthropicMessagesRequest.js"
 import * as ToolCalls from "./ToolCalls.js"
 
-type Fields = { readonly [key: string]: unknown }
+export type { Dialect } from "./AnthropicMessagesRequest.js"
+
+/**
+ * Anthropic's wire, as a host of this dialect speaks it. Default: in the oldest version, which every host takes.
+ *
+ * @example
+ * const protocol = AnthropicMessages.make({ version: "2023-06-01" })
+ */
+export const make = (dialect: Dialect = {}): Protocol.Protocol => {
+  const { ownHost = false, version = "2023-06-01" } = dialect
+  return {
+    id,
+    path: "/v1/messages",
+    headers: { "anthropic-version": version },
+    encode: (request, options) => encode(request, { ...options, dialect }),
+    unsupported: (body) => unsupported(body, version, ownHost),
+    decoder: () => new Decoder(),
+    modelsPath: "/v1/models?limit=1000",
+    decodeModels
+  }
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
 
-interface Block {
-  /** Counted from 0 in the order of the answer. */
-  readonly place: number
-  readonly fields: Record<string, unknown>
-  /** Fields of text, as they grow. */
-  readonly grown: Map<string, Joiner.Joiner>
-  /** The input of a tool, as it grows. */
-  json: string
-  readonly citations: Array<unknown>
-}
+class Decoder implements Protocol.Decoder {
+  /** Whether a message began. Without one there is no answer. */
+  private begun = false
+  private id: string | undefined
+  private model: string | undefined
+  /** Why it ended, in the wire's word; the last one counts. */
+  private reason: string | undefined
+  private refusal: string | undefined
+  /** Each count as it was said last: they grow more exact as the answer goes on. */
+  private readonly usage: Record<string, number> = {}
+  private readonly calls = ToolCalls.make(() => this.id)
+  /** The answer's content, part of which goes back with the conversation. */
+  private readonly blocks: Array<Block> = []
+  /** The block that a delta belongs to, by the index that the wire gave it last. */
+  private readonly byIndex = new Map<unknown, Block>()
 
-const decoder = (): Protocol.Decoder => {
-  const calls = ToolCalls.make(() => answerId)
-  const blocks: Array<Block> = []
-  const byIndex = new Map<unknown, Block>()
-  let begun = false
-  let answerId: string | undefined
-  let model: string | undefined
-  let reason: string | undefined
-  let refusal: string | undefined
-  const usage: Record<string, number> = {}
+  step(data: string, name: string, events: Array<Chat.Event>): Protocol.Step {
+    if (name === "error") return { _tag: "Refused", body: data }
+    if (data === "" || name === "ping") return "more"
+    // Some gateways end this wire as they end OpenAI's.
+    if (data === "[DONE]") return this.finish(events)
+    const event = Json.record(Json.parse(data))
+    return event === undefined ? Fault.malformed("NotTheProtocol", data) : this.take(event, data, events)
+  }
 
-  const startMessage = (message: Fields | undefined): Protocol.Step => {
+  end(events: Array<Chat.Event>): Protocol.Step {
+    return this.reason === undefined ? Fault.cut() : this.finish(events)
+  }
+
+  whole(message: Json.Fields, raw: string, events: Array<Chat.Event>): Protocol.Step {
+    if (message["type"] === "error" || isRefusal(message)) return { _tag: "Refused", body: raw }
+    if (!Array.isArray(message["content"])) return Fault.malformed("NotTheProtocol", raw)
+    this.takeMessage(message)
+    for (const [index, block] of message["content"].entries()) this.takeBlock(index, Json.record(block), events)
+    this.takeEnd(message)
+    return this.finish(events)
+  }
+
+  private take(event: Json.Fields, raw: string, events: Array<Chat.Event>): Protocol.Step {
+    switch (event["type"]) {
+      case "message_start":
+        return this.takeMessage(Json.record(event["message"]))
+      case "content_block_start":
+        this.takeBlock(event["index"], Json.record(event["content_block"]), events)
+        return "more"
+      case "content_block_delta":
+        this.takeDelta(event["index"], Json.record(event["delta"]), events)
+        return "more"
+      case "message_delta":
+        this.takeEnd(Json.record(event["delta"]))
+        this.takeUsage(event["usage"])
+        return "more"
+      case "message_stop":
+        return this.finish(events)
+      case "error":
+        return { _tag: "Refused", body: raw }
+      default:
+        return isRefusal(event) ? { _tag: "Refused", body: raw } : "more"
+    }
+  }
+
+  private takeMessage(message: Json.Fields | undefined): Protocol.Step {
     const newId = Json.nonEmpty(message?.["id"])
-    if (begun && newId !== undefined && newId !== answerId) return Fault.malformed("NotTheProtocol")
-    begun = true
-    answerId = newId
-    model = Json.nonEmpty(message?.["model"])
-    count(message?.["usage"])
+    if (this.begun && newId !== undefined && newId !== this.id) return Fault.malformed("NotTheProtocol")
+    this.begun = true
+    this.id = newId
+    this.model = Json.nonEmpty(message?.["model"])
+    this.takeUsage(message?.["usage"])
     return "more"
   }
 
-  /** Counts grow more exact as the answer goes on; one that is left out keeps its value. */
-  const count = (counts: unknown): void => {
-    const fields = Json.record(counts) ?? {}
-    const thinking = Json.record(fields["output_tokens_details"])
-    for (const [key, value] of [...Object.entries(fields), ...Object.entries(thinking ?? {})]) {
-      if (typeof value === "number") usage[key] = value
-    }
-  }
-
-  const startBlock = (index: unknown, fields: Fields | undefined, events: Array<Chat.Event>): void => {
+  private takeBlock(index: unknown, fields: Json.Fields | undefined, events: Array<Chat.Event>): void {
     if (fields === undefined) return
-    const block = sameCall(byIndex.get(index), fields) ?? addBlock(index, fields)
+    const block = this.blockOf(index, fields)
     switch (fields["type"]) {
       case "text":
-        speak(block, fields["text"], events)
-        for (const citation of Json.array(fields["citations"])) block.citations.push(citation)
+        this.emitText(block, fields["text"], events)
+        for (const citation of Json.array(fields["citations"])) block.cite(citation)
         break
       case "thinking":
-        reflect(block, fields["thinking"], events)
+        this.emitReasoning(block, fields["thinking"], events)
         break
       case "tool_use": {
-        const input = Json.record(fields["input"])
-        const whole =
-          input === undefined || Object.keys(input).length === 0
-            ? ""
-            : (Json.stringify(input) ?? "JSON nested too deep")
-        growCall(block, whole, events)
+        // A stream says the input as text, behind an empty one.
+        const input = Json.record(fields["input"]) ?? {}
+        this.emitToolCall(block, Object.keys(input).length === 0 ? "" : ToolCalls.argumentsOf(input), events)
       }
     }
   }
 
-  const addBlock = (index: unknown, fields: Fields): Block => {
-    const block = { place: blocks.length, fields: { ...fields }, grown: new Map(), json: "", citations: [] }
-    blocks.push(block)
-    byIndex.set(index, block)
+  /** A new one, but for a call that begins once more. */
+  private blockOf(index: unknown, fields: Json.Fields): Block {
+    const known = this.byIndex.get(index)
+    if (known?.isCall() && fields["type"] === "tool_use" && known.id() === fields["id"]) return known
+    const block = new Block(this.blocks.length, fields)
+    this.blocks.push(block)
+    this.byIndex.set(index, block)
     return block
   }
 
-  const speak = (block: Block, text: unknown, events: Array<Chat.Event>): void => {
-    if (typeof text !== "string" || text === "") return
-    grow(block, "text", text)
-    events.push({ _tag: "TextDelta", text })
-  }
-
-  const reflect = (block: Block, text: unknown, events: Array<Chat.Event>): void => {
-    if (typeof text !== "string" || text === "") return
-    grow(block, "thinking", text)
-    events.push({ _tag: "ReasoningDelta", text })
-  }
-
-  const growCall = (block: Block, delta: string, events: Array<Chat.Event>): void => {
-    block.json += delta
-    const event = calls.add({
-      place: block.place,
-      id: Json.nonEmpty(block.fields["id"]),
-      name: Json.nonEmpty(block.fields["name"]),
-      delta
-    })
-    if (event !== undefined) events.push(event)
-  }
-
-  const growBlock = (index: unknown, delta: Fields | undefined, events: Array<Chat.Event>): void => {
+  private takeDelta(index: unknown, delta: Json.Fields | undefined, events: Array<Chat.Event>): void {
     if (delta === undefined) return
-    if (!byIndex.has(index))
-      startBlock(index, { type: delta["type"] === "thinking_delta" ? "thinking" : "text" }, events)
-    const block = byIndex.get(index)
-    if (block === undefined) return
+    const block =
+      this.byIndex.get(index) ?? this.blockOf(index, { type: delta["type"] === "thinking_delta" ? "thinking" : "text" })
     switch (delta["type"]) {
       case "text_delta":
-        speak(block, delta["text"], events)
-        break
+        return this.emitText(block, delta["text"], events)
       case "thinking_delta":
-        reflect(block, delta["thinking"], events)
-        break
+        return this.emitReasoning(block, delta["thinking"], events)
       case "citations_delta":
-        block.citations.push(delta["citation"])
-        break
+        return block.cite(delta["citation"])
       case "input_json_delta": {
         const json = Json.string(delta["partial_json"]) ?? ""
         // The tools that the server runs itself are no calls of the program's; they only go into the replay.
-        if (block.fields["type"] === "tool_use") growCall(block, json, events)
-        else block.json += json
-        break
+        return block.isCall() ? this.emitToolCall(block, json, events) : block.growInput(json)
       }
       default:
-        keep(block, delta)
+        return block.keep(delta)
     }
   }
 
-  const finish = (events: Array<Chat.Event>): Protocol.Step => {
-    if (!begun) return Fault.malformed("NotTheProtocol")
-    const why = finishReason(reason, calls.size() > 0)
-    const whole = calls.finish(why)
-    if (Fault.isFault(whole)) return whole
-    for (const call of whole) events.push(call)
+  private takeEnd(fields: Json.Fields | undefined): void {
+    this.reason = Json.nonEmpty(fields?.["stop_reason"]) ?? this.reason
+    this.refusal = Json.nonEmpty(Json.record(fields?.["stop_details"])?.["explanation"]) ?? this.refusal
+  }
+
+  private takeUsage(counts: unknown): void {
+    const fields = Json.record(counts) ?? {}
+    const thinking = Json.record(fields["output_tokens_details"]) ?? {}
+    for (const [key, value] of [...Object.entries(fields), ...Object.entries(thinking)]) {
+      if (typeof value === "number") this.usage[key] = value
+    }
+  }
+
+  private emitText(block: Block, text: unknown, events: Array<Chat.Event>): void {
+    if (typeof text !== "string" || text === "") return
+    block.grow("text", text)
+    events.push({ _tag: "TextDelta", text })
+  }
+
+  private emitReasoning(block: Block, text: unknown, events: Array<Chat.Event>): void {
+    if (typeof text !== "string" || text === "") return
+    block.grow("thinking", text)
+    events.push({ _tag: "ReasoningDelta", text })
+  }
+
+  private emitToolCall(block: Block, delta: string, events: Array<Chat.Event>): void {
+    block.growInput(delta)
+    const { place } = block
+    const event = this.calls.add({ place, id: Json.nonEmpty(block.id()), name: Json.nonEmpty(block.name()), delta })
+    if (event !== undefined) events.push(event)
+  }
+
+  private finish(events: Array<Chat.Event>): Protocol.Step {
+    if (!this.begun) return Fault.malformed("NotTheProtocol")
+    const reason = finishReason(this.reason, this.calls.size() > 0)
+    const calls = this.calls.finish(reason)
+    if (Fault.isFault(calls)) return calls
+    for (const call of calls) events.push(call)
     events.push({
       _tag: "Finish",
-      reason: why,
-      rawReason: reason ?? "",
-      usage: decodeUsage(usage),
-      model,
-      id: answerId,
-      ...(refusal === undefined ? undefined : { refusal }),
-      ...replayed()
+      reason,
+      rawReason: this.reason ?? "",
+      usage: decodeUsage(this.usage),
+      model: this.model,
+      id: this.id,
+      ...(this.refusal === undefined ? undefined : { refusal: this.refusal }),
+      ...(this.blocks.some((block) => block.needsReplay()) ? { replay: this.replay() } : undefined)
     })
     return "done"
   }
 
-  /** What must go back. A call that was cut off is none, and gets no result that could follow it. */
-  const replayed = (): Pick<Chat.Finish, "replay"> => {
-    if (!blocks.some(needsReplay)) return {}
-    const content = blocks.flatMap((block) => {
-      if (block.fields["type"] !== "tool_use") return replay(block)
-      const id = calls.idAt(block.place)
-      return id === undefined ? [] : replay(block).map((fields) => ({ ...fields, id }))
+  /** A call that was cut off is none, and gets no result that could follow it. */
+  private replay(): Chat.Replay {
+    const content = this.blocks.flatMap((block) => {
+      if (!block.isCall()) return block.replay()
+      const id = this.calls.idAt(block.place)
+      return id === undefined ? [] : block.replay().map((fields) => ({ ...fields, id }))
     })
-    return { replay: { protocol: id, content } }
+    return { protocol: id, content }
+  }
+}
+
+/** An `error` that says something, or MiniMax's `base_resp`. */
+const isRefusal = (event: Json.Fields): boolean => {
+  const error = Json.record(event["error"]) ?? Json.nonEmpty(event["error"])
+  return error !== undefined || BaseResp.isRefusal(event)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Replay
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A block of the answer's content. */
+class Block {
+  /** As it began, with what came whole since. */
+  private readonly fields: Record<string, unknown>
+  /** Fields of text, as they grow. */
+  private readonly grown = new Map<string, Joiner.Joiner>()
+  /** The input of a tool, as it grows. */
+  private input = ""
+  private readonly citations: Array<unknown> = []
+
+  constructor(
+    /** Counted from 0 in the order of the answer. */
+    readonly place: number,
+    fields: Json.Fields
+  ) {
+    this.fields = { ...fields }
   }
 
-  const stop = (fields: Fields | undefined): void => {
-    reason = Json.nonEmpty(fields?.["stop_reason"]) ?? reason
-    refusal = Json.nonEmpty(Json.record(fields?.["stop_details"])?.["explanation"]) ?? refusal
+  id(): unknown {
+    return this.fields["id"]
   }
 
-  return {
-    step: (data, name, events) => {
-      if (name === "error") return { _tag: "Refused", body: data }
-      if (data === "" || name === "ping") return "more"
-      // Some gateways end this wire as they end OpenAI's.
-      if (data === "[DONE]") return finish(events)
-      const event = Json.record(Json.parse(data))
-      if (event === undefined) return Fault.malformed("NotTheProtocol", data)
-      switch (event["type"]) {
-        case "message_start":
-          return startMessage(Json.record(event["message"]))
-        case "content_block_start":
-          startBlock(event["index"], Json.record(event["content_block"]), events)
-          return "more"
-        case "content_block_delta":
-          growBlock(event["index"], Json.record(event["delta"]), events)
-          return "more"
-        case "message_delta":
-          stop(Json.record(event["delta"]))
-          count(event["usage"])
-          return "more"
-        case "message_stop":
-          return finish(events)
-        case "error":
-          return { _tag: "Refused", body: data }
-        default:
-          return failed(event) ? { _tag: "Refused", body: data } : "more"
-      }
-    },
-    end: (events) => (reason === undefined ? Fault.cut() : finish(events)),
-    whole: (message, raw, events) => {
-      if (message["type"] === "error" || failed(message)) return { _tag: "Refused", body: raw }
-      if (!Array.isArray(message["content"])) return Fault.malformed("NotTheProtocol", raw)
-      startMessage(message)
-      for (const [index, block] of message["content"].entries()) startBlock(index, Json.record(block), events)
-      stop(message)
-      return finish(events)
+  name(): unknown {
+    return this.fields["name"]
+  }
+
+  isCall(): boolean {
+    return this.fields["type"] === "tool_use"
+  }
+
+  /** Adds text to a field. */
+  grow(field: string, text: string): void {
+    const before = this.grown.get(field)
+    if (before !== undefined) return before.add(text)
+    const joiner = Joiner.make()
+    joiner.add(text)
+    this.grown.set(field, joiner)
+  }
+
+  growInput(json: string): void {
+    this.input += json
+  }
+
+  cite(citation: unknown): void {
+    this.citations.push(citation)
+  }
+
+  /**
+   * Takes a delta of another kind, also one of tomorrow: its text is added to the block's, its lists to the block's, and
+   * any other value takes the place of the one before.
+   */
+  keep(delta: Json.Fields): void {
+    if (!this.goesBackWhole()) return
+    for (const [field, value] of Object.entries(delta)) {
+      const before = this.fields[field]
+      if (field === "type" || field === "__proto__" || (value === null && before !== undefined)) continue
+      if (typeof value === "string" && !comesWhole.has(field)) {
+        if (!this.grown.has(field) && typeof before === "string") this.grow(field, before)
+        this.grow(field, value)
+      } else if (Array.isArray(before) && Array.isArray(value)) for (const item of value) before.push(item)
+      else this.fields[field] = value
     }
   }
-}
 
-const failed = (fields: Fields): boolean => {
-  const code = Json.record(fields["base_resp"])?.["status_code"]
-  const error = Json.record(fields["error"]) ?? Json.nonEmpty(fields["error"])
-  return error !== undefined || (typeof code === "number" && code !== 0)
-}
+  needsReplay(): boolean {
+    return this.goesBackWhole() || this.citations.length > 0
+  }
 
-/** The block, if it is a call and these fields begin that call once more. */
-const sameCall = (block: Block | undefined, { id, type }: Fields): Block | undefined =>
-  type === "tool_use" && block?.fields["type"] === type && block.fields["id"] === id ? block : undefined
+  /** As it goes back. An empty text block is a 400. */
+  replay(): ReadonlyArray<Json.Fields> {
+    const grown = Array.from(this.grown, ([field, text]) => [field, text.join()] as const)
+    const fields: Json.Fields = { ...this.fields, ...Object.fromEntries(grown) }
+    const { signature, thinking, type } = fields
+    if (type === "text") {
+      const citations = this.citations.length === 0 ? undefined : this.citations
+      return this.grown.has("text") ? [Json.defined({ ...fields, citations })] : []
+    }
+    if (type === "thinking")
+      return [{ ...fields, thinking: Json.string(thinking) ?? "", signature: Json.string(signature) ?? "" }]
+    if (this.input === "") return [fields]
+    const input = Json.parseHandedOn(this.input)
+    return input === undefined ? [] : [{ ...fields, input }]
+  }
 
-/** Adds text to a field of a block. */
-const grow = (block: Block, field: string, text: string): void => {
-  const before = block.grown.get(field)
-  if (before !== undefined) return before.add(text)
-  const joiner = Joiner.make()
-  joiner.add(text)
-  block.grown.set(field, joiner)
-}
-
-/**
- * A delta of another kind, also one of tomorrow: its text is added to the block's, its lists to the block's, and any
- * other value takes the place of the one before.
- */
-const keep = (block: Block, delta: Fields): void => {
-  if (!goesBackWhole(block)) return
-  for (const [field, value] of Object.entries(delta)) {
-    const before = block.fields[field]
-    if (field === "type" || field === "__proto__" || (value === null && before !== undefined)) continue
-    if (typeof value === "string" && !comesWhole.has(field)) {
-      if (!block.grown.has(field) && typeof before === "string") grow(block, field, before)
-      grow(block, field, value)
-    } else if (Array.isArray(before) && Array.isArray(value)) for (const item of value) before.push(item)
-    else block.fields[field] = value
+  /** Text and tool calls say all there is to say of themselves; everything else must go back as it came. */
+  private goesBackWhole(): boolean {
+    return this.fields["type"] !== "text" && !this.isCall()
   }
 }
 
 /** Opaque, and whole in every `compaction_delta` (Anthropic's SDK). */
 const comesWhole: ReadonlySet<string> = new Set(["encrypted_content"])
 
-/** Text and tool calls say all there is to say of themselves; everything else must go back as it came. */
-const goesBackWhole = ({ fields: { type } }: Block): boolean => type !== "text" && type !== "tool_use"
-
-const needsReplay = (block: Block): boolean => goesBackWhole(block) || block.citations.length > 0
-
-/** An empty text block is a 400. */
-const replay = (block: Block): ReadonlyArray<Fields> => {
-  const grown = Array.from(block.grown, ([field, text]) => [field, text.join()] as const)
-  const fields: Fields = { ...block.fields, ...Object.fromEntries(grown) }
-  switch (fields["type"]) {
-    case "text": {
-      const citations = block.citations.length === 0 ? undefined : block.citations
-      return block.grown.has("text") ? [Json.defined({ ...fields, citations })] : []
-    }
-    case "thinking":
-      return [
-        {
-          ...fields,
-          thinking: Json.string(fields["thinking"]) ?? "",
-          signature: Json.string(fields["signature"]) ?? ""
-        }
-      ]
-    default: {
-      if (block.json === "") return [fields]
-      const input = Json.parseHandedOn(block.json)
-      return input === undefined ? [] : [{ ...fields, input }]
-    }
-  }
-}
+// ---------------------------------------------------------------------------------------------------------------------
+// The end
+// ---------------------------------------------------------------------------------------------------------------------
 
 const finishReasons: ReadonlyMap<string, Chat.FinishReason> = new Map([
   ["end_turn", "stop"],
@@ -298,7 +343,7 @@ const finishReason = (word: string | undefined, hasCalls: boolean): Chat.FinishR
   word === undefined ? (hasCalls ? "tool-calls" : "other") : (finishReasons.get(word) ?? "other")
 
 /** `input_tokens` leaves the cached ones out on this wire; ours includes them. */
-const decodeUsage = (counts: { readonly [key: string]: number }): Chat.Usage => {
+const decodeUsage = (counts: { readonly [name: string]: number }): Chat.Usage => {
   const { cache_creation_input_tokens: written, cache_read_input_tokens: cached, input_tokens: fresh } = counts
   return {
     ...unknownUsage,
@@ -323,7 +368,7 @@ const decodeModels = (text: string): ReadonlyArray<Protocol.Model> | Fault.Fault
   })
 }
 
-const decodeModel = (name: string, model: Fields): Protocol.Model => {
+const decodeModel = (name: string, model: Json.Fields): Protocol.Model => {
   const created = Date.parse(Json.string(model["created_at"]) ?? "")
   return {
     id: name,
@@ -331,31 +376,5 @@ const decodeModel = (name: string, model: Fields): Protocol.Model => {
     ownedBy: Json.nonEmpty(model["owned_by"]),
     contextWindow: Json.number(model["context_window"]) ?? Json.number(model["max_input_tokens"]),
     created: Number.isNaN(created) ? Json.number(model["created"]) : created / 1000
-  }
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// The protocol
-// ---------------------------------------------------------------------------------------------------------------------
-
-export type { Dialect } from "./AnthropicMessagesRequest.js"
-
-/**
- * Anthropic's wire, as a host of this dialect speaks it. Default: the oldest version, which every host takes.
- *
- * @example
- * const protocol = AnthropicMessages.make({ version: "2023-06-01" })
- */
-export const make = (dialect: Dialect = {}): Protocol.Protocol => {
-  const { ownHost = false, version = "2023-06-01" } = dialect
-  return {
-    id,
-    path: "/v1/messages",
-    headers: { "anthropic-version": version },
-    encode: (request, options) => encode(request, { ...options, dialect }),
-    unsupported: (body) => unsupported(body, version, ownHost),
-    decoder,
-    modelsPath: "/v1/models?limit=1000",
-    decodeModels
   }
 }

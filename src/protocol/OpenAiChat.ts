@@ -5,136 +5,173 @@ import type * as Chat from "../Chat.js"
 import { unknownUsage } from "../chat/Event.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
+import * as BaseResp from "../refusal/BaseResp.js"
 import * as Fault from "../refusal/Fault.js"
 import { type Dialect, encode, id } from "./OpenAiChatRequest.js"
 import * as ThinkTags from "./ThinkTags.js"
 import * as ToolCalls from "./ToolCalls.js"
 
-type Fields = { readonly [key: string]: unknown }
+export type { Dialect } from "./OpenAiChatRequest.js"
+
+/**
+ * OpenAI's wire, as a host of this dialect speaks it. Default: as OpenAI does.
+ *
+ * @example
+ * const protocol = OpenAiChat.make({ maxTokens: "max_completion_tokens", output: "json" })
+ */
+export const make = (dialect: Dialect = {}): Protocol.Protocol => ({
+  id,
+  path: "/chat/completions",
+  headers: {},
+  encode: (request, options) => encode(request, { ...options, dialect }),
+  unsupported: () => undefined,
+  decoder: () => new Decoder(dialect),
+  modelsPath: "/models",
+  decodeModels
+})
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Decode
 // ---------------------------------------------------------------------------------------------------------------------
 
-const decoder = (dialect: Dialect): Protocol.Decoder => {
-  const calls = ToolCalls.make(() => answerId)
-  const think = dialect.thinkTags === true ? ThinkTags.make() : undefined
-  let begun = false
-  let answerId: string | undefined
-  let model: string | undefined
-  let reason: string | undefined
-  let usage: Chat.Usage | undefined
-  let refusal = ""
-  const details: Array<Record<string, unknown>> = []
+class Decoder implements Protocol.Decoder {
+  /** Whether a choice came. Without one there is no answer. */
+  private begun = false
+  private id: string | undefined
+  private model: string | undefined
+  /** Why it ended, in the wire's word; the last one counts. */
+  private reason: string | undefined
+  private refusal = ""
+  private usage = unknownUsage
+  private readonly calls = ToolCalls.make(() => this.id)
+  /** The `reasoning_details` so far, which go back with the conversation. */
+  private readonly details: Array<Record<string, unknown>> = []
+  /** Takes the text, where the dialect has thinking in it. */
+  private readonly think: ThinkTags.ThinkTags | undefined
 
-  const speak = (text: string, events: Array<Chat.Event>): void => {
-    if (text === "") return
-    if (think === undefined) events.push({ _tag: "TextDelta", text })
-    else think.add(text, events)
+  constructor({ thinkTags }: Dialect) {
+    this.think = thinkTags === true ? ThinkTags.make() : undefined
   }
 
-  const reflect = (text: string, events: Array<Chat.Event>): void => {
-    if (text !== "") events.push({ _tag: "ReasoningDelta", text })
+  step(data: string, name: string, events: Array<Chat.Event>): Protocol.Step {
+    if (data === "[DONE]") return this.finish(events)
+    if (name === "error") return { _tag: "Refused", body: data }
+    if (data === "") return "more"
+    const chunk = Json.record(Json.parse(data))
+    return chunk === undefined ? Fault.malformed("NotTheProtocol", data) : this.take(chunk, data, events)
   }
 
-  const takeDelta = (delta: Fields, events: Array<Chat.Event>): void => {
-    const reasoning = reasoningOf(delta)
-    if (reasoning !== undefined) reflect(reasoning, events)
+  end(events: Array<Chat.Event>): Protocol.Step {
+    return this.reason === undefined ? Fault.cut() : this.finish(events)
+  }
+
+  whole(body: Json.Fields, raw: string, events: Array<Chat.Event>): Protocol.Step {
+    const step = this.take(body, raw, events, "message")
+    return step === "more" ? this.finish(events) : step
+  }
+
+  /** A whole body has its `message` where a chunk of a stream has its `delta`. */
+  private take(
+    chunk: Json.Fields,
+    raw: string,
+    events: Array<Chat.Event>,
+    part: "delta" | "message" = "delta"
+  ): Protocol.Step {
+    if (this.id === undefined) this.id = Json.nonEmpty(chunk["id"])
+    if (this.model === undefined) this.model = Json.nonEmpty(chunk["model"])
+    const choices = chunk["choices"]
+    const choice = Array.isArray(choices) ? Json.record(choices.find(isFirst)) : undefined
+    if (choice !== undefined) this.takeChoice(choice, part, events)
+    const usage = chunk["usage"] ?? choice?.["usage"] ?? Json.record(chunk["x_groq"])?.["usage"]
+    if (usage !== undefined && usage !== null) this.takeUsage(usage)
+    // OpenRouter reports an error beside the choices, so it is looked at last (recorded).
+    return isRefusal(chunk) ? { _tag: "Refused", body: raw } : "more"
+  }
+
+  private takeChoice(choice: Json.Fields, part: "delta" | "message", events: Array<Chat.Event>): void {
+    this.begun = true
+    // Perplexity sends both: what is new, and all there is so far (recorded).
+    const delta = Json.record(choice[part]) ?? Json.record(choice["delta"] ?? choice["message"])
+    if (delta !== undefined) this.takeDelta(delta, events)
+    this.reason = Json.nonEmpty(choice["finish_reason"]) ?? this.reason
+  }
+
+  private takeDelta(delta: Json.Fields, events: Array<Chat.Event>): void {
+    this.emitReasoning(reasoningOf(delta), events)
     const content = delta["content"]
-    if (typeof content === "string") speak(content, events)
-    else if (Array.isArray(content)) for (const part of content) takePart(part, events)
-    if (typeof delta["refusal"] === "string") refusal += delta["refusal"]
-    if (Array.isArray(delta["reasoning_details"]))
-      for (const detail of delta["reasoning_details"]) mergeDetail(details, detail)
+    if (Array.isArray(content)) for (const part of content) this.takePart(part, events)
+    else this.emitText(content, events)
+    if (typeof delta["refusal"] === "string") this.refusal += delta["refusal"]
+    const details = delta["reasoning_details"]
+    if (Array.isArray(details)) for (const detail of details) mergeDetail(this.details, detail)
     const pieces = delta["tool_calls"]
-    if (Array.isArray(pieces)) for (const [place, piece] of pieces.entries()) takeToolCall(piece, place, events)
+    if (Array.isArray(pieces)) for (const [place, piece] of pieces.entries()) this.takeToolCall(piece, place, events)
   }
 
   /** Mistral writes content as a list of parts, thinking among them. */
-  const takePart = (part: unknown, events: Array<Chat.Event>): void => {
+  private takePart(part: unknown, events: Array<Chat.Event>): void {
     const fields = Json.record(part)
-    if (fields?.["type"] === "text") speak(Json.string(fields["text"]) ?? "", events)
-    if (fields?.["type"] === "thinking") {
-      for (const piece of Json.array(fields["thinking"]))
-        reflect(Json.string(Json.record(piece)?.["text"]) ?? "", events)
-    }
+    if (fields?.["type"] === "text") this.emitText(fields["text"], events)
+    if (fields?.["type"] !== "thinking") return
+    for (const piece of Json.array(fields["thinking"])) this.emitReasoning(Json.record(piece)?.["text"], events)
   }
 
-  const takeToolCall = (piece: unknown, place: number, events: Array<Chat.Event>): void => {
+  private takeToolCall(piece: unknown, place: number, events: Array<Chat.Event>): void {
     const call = Json.record(piece)
-    const fn = Json.record(call?.["function"])
-    const args = fn?.["arguments"]
+    const called = Json.record(call?.["function"])
     const extra = Json.record(call?.["extra_content"])
-    const event = calls.add({
-      place: Json.number(call?.["index"]) ?? place,
-      id: Json.nonEmpty(call?.["id"]),
-      name: Json.nonEmpty(fn?.["name"]),
-      // Some servers send the arguments parsed.
-      delta:
-        typeof args === "string"
-          ? args
-          : Json.record(args) === undefined
-            ? ""
-            : (Json.stringify(args) ?? "JSON nested too deep"),
-      replay: extra === undefined ? undefined : { protocol: id, content: extra }
-    })
+    this.emitToolCall(
+      {
+        place: Json.number(call?.["index"]) ?? place,
+        id: Json.nonEmpty(call?.["id"]),
+        name: Json.nonEmpty(called?.["name"]),
+        delta: ToolCalls.argumentsOf(called?.["arguments"]),
+        replay: extra === undefined ? undefined : { protocol: id, content: extra }
+      },
+      events
+    )
+  }
+
+  private takeUsage(counts: unknown): void {
+    this.usage = decodeUsage(counts) ?? this.usage
+  }
+
+  private emitText(text: unknown, events: Array<Chat.Event>): void {
+    if (typeof text !== "string" || text === "") return
+    if (this.think === undefined) events.push({ _tag: "TextDelta", text })
+    else this.think.add(text, events)
+  }
+
+  private emitReasoning(text: unknown, events: Array<Chat.Event>): void {
+    if (typeof text !== "string" || text === "") return
+    events.push({ _tag: "ReasoningDelta", text })
+  }
+
+  private emitToolCall(piece: ToolCalls.Piece, events: Array<Chat.Event>): void {
+    const event = this.calls.add(piece)
     if (event !== undefined) events.push(event)
   }
 
-  /** Reads one chunk of a stream, or a whole body, which has its `message` where a chunk has its `delta`. */
-  const take = (chunk: Fields, raw: string, events: Array<Chat.Event>, part: "delta" | "message"): Protocol.Step => {
-    if (answerId === undefined) answerId = Json.nonEmpty(chunk["id"])
-    if (model === undefined) model = Json.nonEmpty(chunk["model"])
-    const choices = chunk["choices"]
-    const choice = Array.isArray(choices) ? Json.record(choices.find(isFirst)) : undefined
-    if (choice !== undefined) {
-      begun = true
-      // Perplexity sends both: what is new, and all there is so far (recorded).
-      const delta = Json.record(choice[part]) ?? Json.record(choice["delta"] ?? choice["message"])
-      if (delta !== undefined) takeDelta(delta, events)
-      const word = choice["finish_reason"]
-      if (typeof word === "string" && word !== "") reason = word
-    }
-    const counts = chunk["usage"] ?? choice?.["usage"] ?? Json.record(chunk["x_groq"])?.["usage"]
-    if (counts !== undefined && counts !== null) usage = decodeUsage(counts) ?? usage
-    // OpenRouter reports an error beside the choices, so it is looked at last (recorded).
-    return failed(chunk) ? { _tag: "Refused", body: raw } : "more"
-  }
-
-  const finish = (events: Array<Chat.Event>): Protocol.Step => {
-    think?.end(events)
-    if (!begun) return Fault.malformed("NotTheProtocol")
-    if (reason !== undefined && brokenOff.has(reason)) return { _tag: "BrokenOff", code: reason }
-    const why = finishReason(reason, calls.size() > 0)
-    const whole = calls.finish(why)
-    if (Fault.isFault(whole)) return whole
-    for (const call of whole) events.push(call)
+  private finish(events: Array<Chat.Event>): Protocol.Step {
+    this.think?.end(events)
+    if (!this.begun) return Fault.malformed("NotTheProtocol")
+    const brokeOff = this.reason === undefined ? undefined : brokenOff.get(this.reason)
+    if (brokeOff !== undefined) return { _tag: "BrokenOff", code: this.reason ?? "", reason: brokeOff }
+    const reason = finishReason(this.reason, this.calls.size() > 0)
+    const calls = this.calls.finish(reason)
+    if (Fault.isFault(calls)) return calls
+    for (const call of calls) events.push(call)
     events.push({
       _tag: "Finish",
-      reason: why,
-      rawReason: reason ?? "",
-      usage: usage ?? unknownUsage,
-      model,
-      id: answerId,
-      ...(refusal === "" ? undefined : { refusal }),
-      ...(details.length === 0 ? undefined : { replay: { protocol: id, content: details } })
+      reason,
+      rawReason: this.reason ?? "",
+      usage: this.usage,
+      model: this.model,
+      id: this.id,
+      ...(this.refusal === "" ? undefined : { refusal: this.refusal }),
+      ...(this.details.length === 0 ? undefined : { replay: { protocol: id, content: this.details } })
     })
     return "done"
-  }
-
-  return {
-    step: (data, name, events) => {
-      if (data === "[DONE]") return finish(events)
-      if (name === "error") return { _tag: "Refused", body: data }
-      if (data === "") return "more"
-      const chunk = Json.record(Json.parse(data))
-      return chunk === undefined ? Fault.malformed("NotTheProtocol", data) : take(chunk, data, events, "delta")
-    },
-    end: (events) => (reason === undefined ? Fault.cut() : finish(events)),
-    whole: (fields, raw, events) => {
-      const step = take(fields, raw, events, "message")
-      return step === "more" ? finish(events) : step
-    }
   }
 }
 
@@ -144,18 +181,31 @@ const isFirst = (choice: unknown): boolean => {
 }
 
 /** `reasoning_content` wins where a server sends both (as in the Vercel AI SDK's tests). */
-const reasoningOf = (delta: Fields): string | undefined => {
+const reasoningOf = (delta: Json.Fields): string | undefined => {
   const said = Json.nonEmpty(delta["reasoning_content"]) ?? Json.nonEmpty(delta["reasoning"])
   if (said !== undefined) return said
   const details = delta["reasoning_details"]
-  if (!Array.isArray(details)) return undefined
-  return details.map(detailText).join("")
+  return Array.isArray(details) ? details.map(detailText).join("") : undefined
 }
 
 const detailText = (detail: unknown): string => {
   const fields = Json.record(detail)
   return Json.string(fields?.["text"]) ?? Json.string(fields?.["summary"]) ?? ""
 }
+
+/**
+ * An `error` that says something, MiniMax's `base_resp`, or a message where the choices should be (vLLM, GLM).
+ */
+const isRefusal = (chunk: Json.Fields): boolean => {
+  if (chunk["choices"] === undefined && ["message", "msg", "detail"].some((key) => chunk[key] !== undefined))
+    return true
+  const error = chunk["error"]
+  return (error !== undefined && error !== null && error !== "") || BaseResp.isRefusal(chunk)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Replay
+// ---------------------------------------------------------------------------------------------------------------------
 
 /** Pieces of one detail follow each other; the provider wants them back as one. */
 const mergeDetail = (details: Array<Record<string, unknown>>, piece: unknown): void => {
@@ -178,21 +228,9 @@ const mergeDetail = (details: Array<Record<string, unknown>>, piece: unknown): v
 const sameOrSilent = (before: unknown, after: unknown): boolean =>
   before === after || before === null || before === undefined || after === null || after === undefined
 
-/**
- * An `error` that says something, MiniMax's `base_resp` with a code other than 0, or a message where the choices should
- * be (vLLM, GLM).
- */
-const failed = (chunk: Fields): boolean => {
-  if (chunk["choices"] === undefined && ["message", "msg", "detail"].some((key) => chunk[key] !== undefined))
-    return true
-  const error = chunk["error"]
-  if (error !== undefined && error !== null && error !== "") return true
-  const code = Json.record(chunk["base_resp"])?.["status_code"]
-  return typeof code === "number" && code !== 0
-}
-
-/** Finish reasons that are no finish: DeepSeek's, GLM's, and Mistral's and OpenRouter's, by their API docs. */
-const brokenOff = new Set(["insufficient_system_resource", "network_error", "error"])
+// ---------------------------------------------------------------------------------------------------------------------
+// The end
+// ---------------------------------------------------------------------------------------------------------------------
 
 const finishReasons: ReadonlyMap<string, Chat.FinishReason> = new Map([
   ["stop", "stop"],
@@ -207,6 +245,13 @@ const finishReasons: ReadonlyMap<string, Chat.FinishReason> = new Map([
   ["function_call", "tool-calls"],
   ["content_filter", "content-filter"],
   ["sensitive", "content-filter"]
+])
+
+/** Finish reasons that are no finish: DeepSeek's, GLM's, and Mistral's and OpenRouter's, by their API docs. */
+const brokenOff: ReadonlyMap<string, Fault.BrokenOff["reason"]> = new Map([
+  ["insufficient_system_resource", "Overloaded"],
+  ["network_error", "ServerError"],
+  ["error", "ServerError"]
 ])
 
 /** OpenAI says `stop` where a named tool was demanded and called. */
@@ -248,7 +293,7 @@ const decodeModels = (text: string): ReadonlyArray<Protocol.Model> | Fault.Fault
   })
 }
 
-const decodeModel = (name: string, model: Fields): Protocol.Model => ({
+const decodeModel = (name: string, model: Json.Fields): Protocol.Model => ({
   id: name,
   name: Json.nonEmpty(model["display_name"]) ?? Json.nonEmpty(model["name"]),
   ownedBy: Json.nonEmpty(model["owned_by"]),
@@ -256,27 +301,4 @@ const decodeModel = (name: string, model: Fields): Protocol.Model => ({
     .map((field) => Json.number(model[field]))
     .find((count) => count !== undefined),
   created: Json.number(model["created"])
-})
-
-// ---------------------------------------------------------------------------------------------------------------------
-// The protocol
-// ---------------------------------------------------------------------------------------------------------------------
-
-export type { Dialect } from "./OpenAiChatRequest.js"
-
-/**
- * OpenAI's wire, as a host of this dialect speaks it. Default: as OpenAI does.
- *
- * @example
- * const protocol = OpenAiChat.make({ maxTokens: "max_completion_tokens", output: "json" })
- */
-export const make = (dialect: Dialect = {}): Protocol.Protocol => ({
-  id,
-  path: "/chat/completions",
-  headers: {},
-  encode: (request, options) => encode(request, { ...options, dialect }),
-  unsupported: () => undefined,
-  decoder: () => decoder(dialect),
-  modelsPath: "/models",
-  decodeModels
 })

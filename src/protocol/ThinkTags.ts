@@ -4,55 +4,66 @@
  */
 import type * as Chat from "../Chat.js"
 
-export interface ThinkTags {
-  readonly add: (text: string, events: Array<Chat.Event>) => void
-  /** The text is over: what was held back, because a tag might have begun there, is let go. */
-  readonly end: (events: Array<Chat.Event>) => void
-}
-
 const OPEN = "<think>"
 const CLOSE = "</think>"
 
-export const make = (): ThinkTags => {
-  let where: "head" | "thinking" | "text" = "head"
+export const make = (): ThinkTags => new ThinkTags()
+
+export class ThinkTags {
+  private where: Where = "head"
   /** At the head: the white space before anything else. It is looked at once, because servers send it piece by piece. */
-  let white = ""
-  let held = ""
+  private white = ""
+  /** What may be the beginning of a tag. */
+  private held = ""
 
-  const say = (_tag: "TextDelta" | "ReasoningDelta", text: string, events: Array<Chat.Event>) => {
-    if (text !== "") events.push({ _tag, text })
+  add(text: string, events: Array<Chat.Event>): void {
+    if (this.where === "text") return emit("TextDelta", text, events)
+    this.hold(text)
+    if (this.where === "head") this.where = this.head()
+    if (this.where === "thinking") this.where = this.think(events)
+    if (this.where === "text") this.letGo("TextDelta", events)
   }
 
-  const add = (text: string, events: Array<Chat.Event>): void => {
-    if (where === "text") return say("TextDelta", text, events)
-    const start = held === "" && where === "head" ? text.trimStart() : text
-    white += text.slice(0, text.length - start.length)
-    held += start
-    if (where === "head") {
-      if (held.length < OPEN.length && OPEN.startsWith(held)) return
-      where = held.startsWith(OPEN) ? "thinking" : "text"
-      held = where === "thinking" ? held.slice(OPEN.length) : white + held
-      white = ""
-    }
-    if (where === "thinking") {
-      const close = held.indexOf(CLOSE)
-      const keep = close === -1 ? overlap(held) : 0
-      say("ReasoningDelta", close === -1 ? held.slice(0, held.length - keep) : held.slice(0, close), events)
-      held = close === -1 ? held.slice(held.length - keep) : held.slice(close + CLOSE.length)
-      if (close === -1) return
-      where = "text"
-    }
-    say("TextDelta", held, events)
-    held = ""
+  /** The text is over: what was held back, because a tag might have begun there, is let go. */
+  end(events: Array<Chat.Event>): void {
+    this.letGo(this.where === "thinking" ? "ReasoningDelta" : "TextDelta", events)
   }
 
-  return {
-    add,
-    end: (events) => {
-      say(where === "thinking" ? "ReasoningDelta" : "TextDelta", white + held, events)
-      white = held = ""
-    }
+  private hold(text: string): void {
+    const start = this.held === "" && this.where === "head" ? text.trimStart() : text
+    this.white += text.slice(0, text.length - start.length)
+    this.held += start
   }
+
+  private head(): Where {
+    if (this.held.length < OPEN.length && OPEN.startsWith(this.held)) return "head"
+    if (!this.held.startsWith(OPEN)) return "text"
+    this.held = this.held.slice(OPEN.length)
+    this.white = ""
+    return "thinking"
+  }
+
+  /** All but what may be the beginning of the closing tag is thinking. */
+  private think(events: Array<Chat.Event>): Where {
+    const close = this.held.indexOf(CLOSE)
+    const until = close === -1 ? this.held.length - overlap(this.held) : close
+    emit("ReasoningDelta", this.held.slice(0, until), events)
+    this.held = this.held.slice(close === -1 ? until : close + CLOSE.length)
+    return close === -1 ? "thinking" : "text"
+  }
+
+  private letGo(tag: Tag, events: Array<Chat.Event>): void {
+    emit(tag, this.white + this.held, events)
+    this.white = this.held = ""
+  }
+}
+
+type Where = "head" | "thinking" | "text"
+
+type Tag = "TextDelta" | "ReasoningDelta"
+
+const emit = (_tag: Tag, text: string, events: Array<Chat.Event>): void => {
+  if (text !== "") events.push({ _tag, text })
 }
 
 /** How many characters at the end of the text may be the beginning of the closing tag. */

@@ -87,9 +87,7 @@ export const fault = (fault: Fault.Fault, raw: Refusal.Raw, sender: Sender): Pro
         preview: preview(fault.preview === "" ? raw.body : fault.preview, sender)
       })
     case "BrokenOff":
-      return passes(fault.code === "insufficient_system_resource" ? "Overloaded" : "ServerError", {
-        code: shown(fault.code, 120, sender)
-      })
+      return passes(fault.reason, { code: shown(fault.code, 120, sender) })
     case "Cut":
       return passes("StreamInterrupted", { code: shown(fault.code, 120, sender) })
     case "Stalled":

@@ -3,21 +3,45 @@
  */
 import type * as ProviderError from "../ProviderError.js"
 
-export type Fault =
-  /** The server's error, inside the 200. */
-  | { readonly _tag: "Refused"; readonly body: string }
-  /** Not what the protocol says, or not what the program asked for. */
-  | ({
-      readonly _tag: "Malformed"
-      readonly reason: ProviderError.InvalidResponseReason
-      readonly preview: string
-    } & About)
-  /** The model broke off, in the word that stands where a reason to finish would. */
-  | { readonly _tag: "BrokenOff"; readonly code: string }
-  /** It ended before it was finished. */
-  | { readonly _tag: "Cut"; readonly code: string | undefined }
-  /** Nothing came for too long: no byte (`idle`), or bytes but no output of the model (`stall`). */
-  | { readonly _tag: "Stalled"; readonly clock: "idle" | "stall" }
+export type Fault = Refused | Malformed | BrokenOff | Cut | Stalled
+
+/** The server's error, inside the 200. */
+export interface Refused {
+  readonly _tag: "Refused"
+  /** The error as JSON, read as the body of a refusal is. */
+  readonly body: string
+}
+
+/** Not what the protocol says, or not what the program asked for. */
+export interface Malformed extends About {
+  readonly _tag: "Malformed"
+  readonly reason: ProviderError.InvalidResponseReason
+  /** What came instead. Empty where what is known of the body says it better. */
+  readonly preview: string
+}
+
+/** The model broke off. */
+export interface BrokenOff {
+  readonly _tag: "BrokenOff"
+  /** The word that stands where a reason to finish would. */
+  readonly code: string
+  /** What the word means. */
+  readonly reason: "Overloaded" | "ServerError"
+}
+
+/** It ended before it was finished. */
+export interface Cut {
+  readonly _tag: "Cut"
+  /** The system's word for how the connection broke, if it did. */
+  readonly code: string | undefined
+}
+
+/** Nothing came for too long. */
+export interface Stalled {
+  readonly _tag: "Stalled"
+  /** No byte (`idle`), or bytes but no output of the model (`stall`). */
+  readonly clock: "idle" | "stall"
+}
 
 /** What else is known of an answer that came whole, and is still not what was asked for. */
 export type About = Partial<

@@ -3,6 +3,7 @@
  * shape. Pure, and forgiving: gateways answer with JSON of a dozen shapes, with HTML, or with half a body.
  */
 import * as Json from "../Json.js"
+import * as BaseResp from "./BaseResp.js"
 
 /** The facts as received. */
 export interface Raw {
@@ -45,7 +46,7 @@ const most = 8192
 export const read = (raw: Raw): Refusal => {
   const body = parse(raw.body)
   const error = inner(body)
-  const minimax = minimaxCode(body, error)
+  const minimax = BaseResp.word(body, Json.nonEmpty(error["message"]))
   const words = [Json.record(error["details"])?.["error_code"], error["code"], error["type"]]
     .flatMap(wordOf)
     .concat(minimax === undefined ? [] : [minimax])
@@ -126,15 +127,13 @@ const shouldRetry = (headers: Raw["headers"]): boolean | undefined => {
   return value === "true" ? true : value === "false" ? false : undefined
 }
 
-type Fields = { readonly [key: string]: unknown }
-
 /** Google puts its error into a list. */
-const fields = (body: string): Fields | undefined => {
+const fields = (body: string): Json.Fields | undefined => {
   const json = Json.parse(body)
   return Json.record(Array.isArray(json) ? json[0] : json)
 }
 
-const parse = (body: string): Fields => fields(body) ?? (isJson(body) ? half(body.slice(0, 8 * most)) : {})
+const parse = (body: string): Json.Fields => fields(body) ?? (isJson(body) ? half(body.slice(0, 8 * most)) : {})
 
 /** It may still have been cut off. */
 const isJson = (body: string): boolean => /^\s*[{[]/.test(body)
@@ -146,7 +145,7 @@ const cutOff = "…"
  * Half a body, cut at the bound or by the connection. What precedes the cut is intact, so it is read as part of its
  * shape.
  */
-const half = (body: string): Fields => {
+const half = (body: string): Json.Fields => {
   const all = closed(body)
   return fields(all.json) ?? fields(closed(body.slice(0, all.lastComma)).json) ?? {}
 }
@@ -175,14 +174,12 @@ const closed = (body: string): { readonly json: string; readonly lastComma: numb
   return { json: whole + ends + brackets.reverse().join(""), lastComma }
 }
 
-const inner = (body: Fields): Fields => {
+const inner = (body: Json.Fields): Json.Fields => {
   const detail = isText(body["message"]) ? undefined : Json.record(body["detail"])
-  return (
-    Json.record(body["error"]) ?? Json.record(body["base_resp"]) ?? Json.record(detail?.["error"]) ?? detail ?? body
-  )
+  return Json.record(body["error"]) ?? BaseResp.fields(body) ?? Json.record(detail?.["error"]) ?? detail ?? body
 }
 
-const saidIn = (body: Fields, error: Fields): string | undefined => {
+const saidIn = (body: Json.Fields, error: Json.Fields): string | undefined => {
   const found = [error["message"], error["status_msg"], body["error"], body["detail"], body["message"]]
   return [...found, error["error"], body["msg"]].find(isText) ?? details(body["detail"])
 }
@@ -208,23 +205,7 @@ const plain = (whole: string): string => {
   return (title ?? (page ? text.replace(/<[^<>]*>/g, " ") : text)).replace(/\s+/g, " ").trim()
 }
 
-/**
- * MiniMax puts a number of its own into `base_resp`, or in brackets after the message, even through a relay. It is
- * MiniMax's number only if the message begins as MiniMax's do: any other message may end with what the user wrote.
- */
-const minimaxCode = (body: Fields, error: Fields): string | undefined => {
-  const code = Json.record(body["base_resp"])?.["status_code"]
-  if (typeof code === "number") return `minimax:${code}`
-  const message = error["message"]
-  const bracketed = isText(message) && minimaxBegins.test(message) ? /\(([12]\d{3})\)$/.exec(message.trimEnd()) : null
-  return bracketed === null ? undefined : `minimax:${bracketed[1]}`
-}
-
-/** From recordings, and from issue threads of MiniMax-AI. */
-const minimaxBegins =
-  /^(insufficient balance|usage limit|invalid params|invalid api key|login fail|rate limit|token limit|unknown error|(request )?time ?out|internal error|system error|(input|output|new)[ _]\w*sensitive|your current token plan)/i
-
-const statusIn = (body: Fields, error: Fields): number | undefined =>
+const statusIn = (body: Json.Fields, error: Json.Fields): number | undefined =>
   [error["status_code"], error["http_code"], error["code"], error["status"], body["raw_status_code"], error["type"]]
     .flatMap(wordOf)
     .map(Number)

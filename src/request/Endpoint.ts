@@ -6,6 +6,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Effect from "effect/Effect"
 import * as BaseUrl from "../BaseUrl.js"
 import type * as Chat from "../Chat.js"
+import type * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
 import * as ProviderError from "../ProviderError.js"
 import * as History from "./History.js"
@@ -29,7 +30,7 @@ export interface Options {
   readonly model: string | undefined
   readonly headers: Headers | undefined
   /** Fields added to every body. */
-  readonly extra: { readonly [field: string]: unknown } | undefined
+  readonly extra: Json.Fields | undefined
 }
 
 type Headers = { readonly [name: string]: string }

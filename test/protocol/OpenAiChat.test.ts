@@ -900,7 +900,7 @@ describe("the reason", () => {
 
   it("a model that broke off for want of a machine is overloaded, not finished", () => {
     const { events, step } = streamed([chunk({ content: "x" }), chunk({}, "insufficient_system_resource"), "[DONE]"])
-    expect(step).toEqual({ _tag: "BrokenOff", code: "insufficient_system_resource" })
+    expect(step).toEqual({ _tag: "BrokenOff", code: "insufficient_system_resource", reason: "Overloaded" })
     expect(tags(events)).toEqual(["TextDelta"])
   })
 })

@@ -117,7 +117,7 @@ describe("the id at a place, when the answer is over", () => {
       calls.add(one)
     expect(calls.idAt(0)).toBeUndefined()
     calls.finish("length")
-    expect([0, 1, 2, 3].map(calls.idAt)).toEqual(["c1", "answer-1_1", undefined, undefined])
+    expect([0, 1, 2, 3].map((place) => calls.idAt(place))).toEqual(["c1", "answer-1_1", undefined, undefined])
   })
 })
 

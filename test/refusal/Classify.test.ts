@@ -669,7 +669,7 @@ describe("an answer that is none", () => {
   })
 
   it("overloaded: the provider's word is the code (DeepSeek)", () => {
-    expect(fault({ _tag: "BrokenOff", code: "insufficient_system_resource" })).toMatchObject({
+    expect(fault({ _tag: "BrokenOff", code: "insufficient_system_resource", reason: "Overloaded" })).toMatchObject({
       _tag: "Transient",
       reason: "Overloaded",
       code: "insufficient_system_resource"
@@ -924,7 +924,11 @@ const fault: fc.Arbitrary<Fault.Fault> = fc.oneof(
       reasoningTokens: count
     })
   }),
-  said.map((code) => ({ _tag: "BrokenOff" as const, code })),
+  fc.record({
+    _tag: fc.constant("BrokenOff" as const),
+    code: said,
+    reason: fc.constantFrom("Overloaded" as const, "ServerError" as const)
+  }),
   fc.oneof(said, fc.constant(undefined)).map((code) => ({ _tag: "Cut" as const, code })),
   fc.constantFrom("idle" as const, "stall" as const).map((clock) => ({ _tag: "Stalled" as const, clock }))
 )
