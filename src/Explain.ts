@@ -1,42 +1,74 @@
 /**
- * An error or a retry in words that are true, given a catalog.
+ * Errors and retries in words, in any language that has a catalog. The words are true: a server is said to have done
+ * something only where one answered.
  */
 import * as Duration from "effect/Duration"
-import type { Catalog, CertificateFault, Words } from "./explain/Catalog.js"
+import { type Catalog, type CertificateFault, displayNames, type Words } from "./explain/Catalog.js"
 import { en } from "./explain/en.js"
 import * as ProviderError from "./ProviderError.js"
 import type { RetryNotice } from "./RetryObserver.js"
 
+/** A title, what happened, what to do about it, and how long to wait first. */
 export interface Explanation extends Words {
-  /** How long to wait before trying again, for a UI that counts down. */
+  /** How long to wait before trying again, for a UI that counts down. Absent if there is no reason to wait. */
   readonly retryAfter?: Duration.Duration
 }
 
-/** What happened, and what the reader can do. The default catalog is English; `knowngood/explain/zh` has Chinese. */
+/**
+ * What happened, and what the reader can do about it. The default catalog is English; `knowngood/explain/zh` has Chinese.
+ * No text contains a key: the server's words are quoted from `error.detail`, which is scrubbed.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import { Chat, Explain, Provider } from "knowngood"
+ *
+ * const answer = Provider.complete({ messages: [Chat.user("Why is the sky blue?")] }).pipe(
+ *   Effect.tapError((error) => {
+ *     const { action, detail, title } = Explain.explain(error)
+ *     return Effect.logError(`${title}. ${detail} ${action}`)
+ *   })
+ * )
+ */
 export const explain = (error: ProviderError.ProviderError, catalog: Catalog = en): Explanation => {
-  // Who sent nothing has no answer, whatever stands in `status`.
-  const told = error.attempts === 0 ? ProviderError.withFacts(error, { status: undefined }) : error
-  const { action, detail, title } = words(told, catalog)
+  const known = withoutFalseStatus(error)
+  const { action, detail, title } = words(known, catalog)
   const sentences = [
     detail,
-    ...(told._tag === "AuthRejected" && told.hosts !== undefined ? [catalog.keyForOtherHost(told.hosts)] : []),
-    ...(told.attempts > 1 ? [catalog.tried(told.attempts)] : []),
-    ...(told.emitted ? [catalog.brokeOff] : []),
-    // Without a status there was no answer, and `detail` is not a server's.
-    ...(told.status === undefined || !told.detail?.trim() ? [] : [catalog.said(told.detail)])
+    ...(looksForeign(known) ? [catalog.keyForOtherHost(known.hosts)] : []),
+    ...(known.attempts > 1 ? [catalog.tried(known.attempts)] : []),
+    ...(known.emitted ? [catalog.brokeOff] : []),
+    // Without a status there was no answer, so `detail` would not be a server's.
+    ...(known.status === undefined || !known.detail?.trim() ? [] : [catalog.said(known.detail)])
   ]
-  const wait = "retryAfter" in told ? told.retryAfter : undefined
+  const retryAfter = "retryAfter" in known ? known.retryAfter : undefined
   return {
     title,
     detail: sentences.join(catalog.space),
-    action: wait === undefined ? action : catalog.waitFor(Duration.toSeconds(wait)),
-    ...(wait === undefined ? undefined : { retryAfter: wait })
+    // What to check of a refused key is worth knowing even if the server asks for a wait.
+    action:
+      retryAfter === undefined || known._tag === "AuthRejected"
+        ? action
+        : catalog.waitFor(Duration.toSeconds(retryAfter)),
+    ...(retryAfter === undefined ? undefined : { retryAfter })
   }
 }
 
 /**
- * A retry that is about to happen: "Retrying 1 of 2 in 0.6 s", and in the detail why. For a countdown, call it again with
- * the time that remains of `notice.delay`.
+ * A retry that is about to happen: "Retrying 1 of 2 in 0.6 s" as the title, and why as the detail.
+ *
+ * @param remaining The time left until the retry, for a countdown. Default: the whole of `notice.delay`.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import { Explain, RetryObserver } from "knowngood"
+ *
+ * const observer = {
+ *   onRetry: (notice: RetryObserver.RetryNotice) => {
+ *     const { detail, title } = Explain.retrying(notice)
+ *     return Effect.logInfo(`${title}. ${detail}`)
+ *   }
+ * }
+ * const observed = Effect.provideService(RetryObserver.RetryObserver, observer)
  */
 export const retrying = (
   notice: RetryNotice,
@@ -46,21 +78,42 @@ export const retrying = (
   const retryAfter = Duration.decode(remaining)
   return {
     title: catalog.retrying(notice, Duration.toSeconds(retryAfter)),
-    detail: because(notice.error, catalog),
+    detail: because(withoutFalseStatus(notice.error), catalog),
     action: catalog.meanwhile,
     retryAfter
   }
 }
 
-/** Only what a standard policy retries has a short form; a policy of the program's own may retry anything. */
+/** A call that sent nothing got no answer, whatever its `status` says. */
+const withoutFalseStatus = (error: ProviderError.ProviderError): ProviderError.ProviderError =>
+  error.attempts === 0 && error.status !== undefined ? ProviderError.withFacts(error, { status: undefined }) : error
+
+/** The form of a key is only a guess, and an accepted key has disproved it. */
+const looksForeign = (
+  error: ProviderError.ProviderError
+): error is ProviderError.AuthRejected & { readonly hosts: ReadonlyArray<string> } =>
+  error._tag === "AuthRejected" && !error.knownGood && error.hosts !== undefined
+
+/**
+ * Only what the standard policy retries has a short form. A program's own policy may retry anything else, and then the
+ * full sentence is given. Every tag is listed, so that a new one does not compile before somebody has decided.
+ */
 const because = (error: ProviderError.ProviderError, catalog: Catalog): string => {
-  if (error._tag === "Transient") return catalog.because[error.reason](error.status)
-  if (error._tag === "AuthRejected" && error.knownGood) return catalog.because.knownGood(error.status)
-  return words(error, catalog).detail
+  switch (error._tag) {
+    case "Transient":
+      return catalog.because[error.reason](error.status)
+    case "AuthRejected":
+      return error.knownGood ? catalog.because.knownGood(error.status) : words(error, catalog).detail
+    case "AuthMissing":
+    case "QuotaExceeded":
+    case "InvalidRequest":
+    case "InvalidResponse":
+      return words(error, catalog).detail
+  }
 }
 
 const words = (error: ProviderError.ProviderError, catalog: Catalog): Words => {
-  const provider = nameOf(error.provider)
+  const provider = displayNames.get(error.provider) ?? error.provider
   switch (error._tag) {
     case "AuthMissing":
       return catalog.AuthMissing[error.status === undefined ? error.problem : "Asked"](error, provider)
@@ -83,8 +136,8 @@ const words = (error: ProviderError.ProviderError, catalog: Catalog): Words => {
 }
 
 /**
- * The codes of Node, which Bun has, too (nodejs.org/api/tls.html, "X509 certificate error codes"). A root that is in the
- * chain and not in the store is `SELF_SIGNED_CERT_IN_CHAIN`: what is unknown there is the issuer.
+ * Node's codes, which Bun shares (nodejs.org/api/tls.html, "X509 certificate error codes"). `SELF_SIGNED_CERT_IN_CHAIN`
+ * means a root that the server sent and this machine does not have, so there the issuer is what is unknown.
  */
 const certificateFault = (code: string | undefined): CertificateFault => {
   switch (code) {
@@ -109,14 +162,3 @@ const certificateFault = (code: string | undefined): CertificateFault => {
       return "Other"
   }
 }
-
-/** How the providers write their own names. */
-const names = new Map([
-  ["mimo", "MiMo"],
-  ["deepseek", "DeepSeek"],
-  ["minimax", "MiniMax"],
-  ["anthropic", "Anthropic"],
-  ["openai", "OpenAI"]
-])
-
-const nameOf = (provider: string): string => names.get(provider) ?? provider

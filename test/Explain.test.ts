@@ -30,7 +30,7 @@ const unsendable = (problem: ProviderError.InvalidRequestProblem, facts: Partial
 const badAnswer = (reason: ProviderError.InvalidResponseReason, facts: Partial<ProviderError.InvalidResponse> = {}) =>
   new ProviderError.InvalidResponse({ ...once, reason, ...facts })
 
-/** Node's words for a certificate that cannot be verified, one for each kind of words, and one of no kind. */
+/** Node's codes for a certificate that cannot be verified: one for each wording, and one without a wording of its own. */
 const certificates = [
   "DEPTH_ZERO_SELF_SIGNED_CERT",
   "SELF_SIGNED_CERT_IN_CHAIN",
@@ -41,7 +41,7 @@ const certificates = [
   "CERT_SIGNATURE_FAILURE"
 ]
 
-/** What each reason of an `InvalidResponse` may know besides. */
+/** What else each reason of an `InvalidResponse` may know. */
 const about: { readonly [reason in ProviderError.InvalidResponseReason]: Partial<ProviderError.InvalidResponse> } = {
   NotTheProtocol: { contentType: "text/html" },
   Empty: { contentType: "text/html" },
@@ -82,7 +82,7 @@ const all = (
   ["InvalidResponse NotJson, a tool's", badAnswer("NotJson", { tool: "weather", ...facts })]
 ]
 
-/** The same without what only some of them know. */
+/** The same, without the facts that only some errors have. */
 const bare = (): ReadonlyArray<readonly [name: string, error: ProviderError.ProviderError]> => [
   ...ProviderError.InvalidRequestProblem.literals.map(
     (problem) => [`InvalidRequest ${problem}, bare`, unsendable(problem)] as const
@@ -235,6 +235,14 @@ for (const [language, catalog] of catalogs) {
       }
     })
 
+    it("before a retry, too: nothing, where none answered", () => {
+      for (const [name, error] of unanswered) {
+        const { detail } = Explain.retrying(notice(error), catalog)
+        expect([name, detail]).toEqual([name, expect.not.stringMatching(claims)])
+        expect([name, detail]).toEqual([name, expect.not.stringMatching(/HTTP \d/)])
+      }
+    })
+
     it("words that are none are not given", () => {
       for (const detail of ["", " \n"]) {
         const error = transient("ServerError", { status: 500, detail })
@@ -251,7 +259,7 @@ for (const [language, catalog] of catalogs) {
   })
 
   describe(`${language}: the number of requests`, () => {
-    const claims = /retr(y|ies|ied)|requests were|次请求|已重试|重试了/i
+    const claims = /retr(y|ies|ied)|requests were|次请求|已重试|重试了|次重试/i
 
     for (const attempts of [0, 1]) {
       for (const [name, error] of all({ attempts })) {
@@ -307,6 +315,34 @@ for (const [language, catalog] of catalogs) {
       const { detail } = Explain.explain(rejected(true, { detail: "Invalid API Key" }), catalog)
       expect(detail).toContain("“Invalid API Key”")
       expect(detail.replace(/“[^”]*”/, "")).not.toMatch(blame)
+    })
+
+    it("that looks like one for other hosts: they are named, unless this host has accepted it", () => {
+      const hosts = ["one.test", "two.test"]
+      const elsewhere = (knownGood: boolean) =>
+        new ProviderError.AuthRejected({
+          ...{ ...once, status: 401, source, fingerprint, knownGood },
+          ...{ hint: "KeyForOtherHost", hosts }
+        })
+      for (const host of hosts) {
+        expect(Explain.explain(elsewhere(false), catalog).detail).toContain(host)
+        expect(wordsOf(Explain.explain(elsewhere(true), catalog))).not.toContain(host)
+      }
+    })
+
+    it("that is refused with a wait keeps its advice, and the wait is named with it", () => {
+      const retryAfter = Duration.minutes(5)
+      for (const knownGood of [true, false]) {
+        const facts = { ...once, status: 401, source, fingerprint, knownGood }
+        const { action } = Explain.explain(new ProviderError.AuthRejected({ ...facts, retryAfter }), catalog)
+        expect(action).toContain(source)
+        expect(action).toMatch(/\b5 minutes|5 分钟/)
+        expect(action).not.toMatch(/in a minute|一分钟/)
+      }
+    })
+
+    it("that is blank is not said to be made of white space: it may be empty", () => {
+      expect(wordsOf(Explain.explain(missing("Blank"), catalog))).not.toMatch(/white ?space|空白字符/)
     })
 
     it("that nothing was sent is said only where nothing was", () => {
@@ -422,7 +458,43 @@ for (const [language, catalog] of catalogs) {
     it("a quota that is filled again has its time", () => {
       const resetsAt = DateTime.unsafeMake("2026-05-15T15:00:00Z")
       const { action } = Explain.explain(new ProviderError.QuotaExceeded({ ...once, resetsAt }), catalog)
-      expect(action).toContain("2026-05-15T15:00")
+      expect(action).toMatch(/2026-05-15 15:00:00.*UTC/)
+    })
+
+    // `Unreachable` has connections that were made and then broke, too, such as an ECONNRESET before the headers.
+    it("without a connection: it failed, but it is not said that none was made", () => {
+      const error = transient("Unreachable", { code: "ECONNRESET" })
+      for (const said of [Explain.explain(error, catalog), Explain.retrying(notice(error), catalog)]) {
+        expect(wordsOf(said)).toMatch(/connection .*failed|连接.*失败/)
+        expect(wordsOf(said)).not.toMatch(/could not be made|no connection|无法/i)
+      }
+    })
+
+    // A JSON answer may break off in the middle: nothing has reached the caller, so it is retried.
+    it("before a retry: an answer that broke off or stalled is not said to have never begun", () => {
+      for (const reason of ["StreamInterrupted", "StreamStalled"] as const) {
+        const { detail } = Explain.retrying(notice(transient(reason)), catalog)
+        expect(detail).not.toMatch(/beg[aiu]n|开始/)
+      }
+    })
+
+    it("a wait is in whole units, and one of a second is not plural", () => {
+      const action = (seconds: number) =>
+        Explain.explain(
+          new ProviderError.Transient({ ...once, reason: "RateLimited", retryAfter: Duration.seconds(seconds) }),
+          catalog
+        ).action
+      expect([0.2, 1, 1.2, 90, 119.7].map(action)).toEqual(
+        language === "en"
+          ? [
+              "Try again in 1 second.",
+              "Try again in 1 second.",
+              "Try again in 2 seconds.",
+              "Try again in 90 seconds.",
+              "Try again in 2 minutes."
+            ]
+          : ["请在 1 秒后重试。", "请在 1 秒后重试。", "请在 2 秒后重试。", "请在 90 秒后重试。", "请在 2 分钟后重试。"]
+      )
     })
 
     it("an answer that broke off says so, and only then", () => {
@@ -479,12 +551,12 @@ describe("a retry that is about to happen", () => {
   it("says which, of how many and how soon, and then why", () => {
     expect(Explain.retrying(notice(rejected(true)))).toEqual({
       title: "Retrying 1 of 2 in 0.6 s",
-      detail: "The gateway refused the key (HTTP 401), though it has worked before.",
-      action: "Nothing to do: the call carries on by itself.",
+      detail: "The gateway refused the key (HTTP 401), although it has worked before.",
+      action: "No action is needed: the call continues on its own.",
       retryAfter: Duration.millis(625)
     })
     expect(Explain.retrying(notice(rejected(true)), zh)).toMatchObject({
-      title: "0.6 秒后重试，第 1 次，共 2 次",
+      title: "0.6 秒后进行第 1 次重试（共 2 次）",
       detail: "网关拒绝了曾经可用的密钥（HTTP 401）。"
     })
   })
@@ -494,7 +566,7 @@ describe("a retry that is about to happen", () => {
       for (const [, error] of all({ status: 418 })) {
         const { detail, title } = Explain.retrying(notice(error), catalog)
         expect(detail).not.toContain(title)
-        expect(detail).not.toMatch(/Retrying|in 0\.6 s|秒后重试/)
+        expect(detail).not.toMatch(/Retrying|in 0\.6 s|秒后|次重试/)
       }
     }
   })
@@ -530,12 +602,12 @@ describe("a retry that is about to happen", () => {
     ])
     expect(at("5 seconds").retryAfter).toEqual(Duration.seconds(5))
     expect(at(0).retryAfter).toEqual(Duration.zero)
-    expect(Explain.retrying(about, zh, 0).title).toBe("正在重试，第 1 次，共 2 次")
+    expect(Explain.retrying(about, zh, 0).title).toBe("正在进行第 1 次重试（共 2 次）")
   })
 
   it("leaves the number away that a policy does not say", () => {
     expect(Explain.retrying({ ...notice(transient("ServerError")), attempt: 4, budget: undefined }).title).toBe(
-      "Retrying 4 in 0.6 s"
+      "Retrying in 0.6 s (retry 4)"
     )
   })
 

@@ -1,26 +1,28 @@
 /**
  * What a language has to say: a text for each literal of the errors. The types are complete, so a catalog that leaves
- * one out does not compile, and neither does one of yours when the SDK learns a new one.
+ * one out does not compile, and neither does one of yours once the SDK learns a new one.
  */
 import type * as ProviderError from "../ProviderError.js"
 import type { RetryNotice } from "../RetryObserver.js"
 
-/** One explanation, without what is said of every error. */
+/** The words for one error. `Explain.explain` adds the sentences that any error may need. */
 export interface Words {
   /** A few words, without a full stop. */
   readonly title: string
   /**
-   * What happened, in whole sentences. Nothing is said to have been done or said by a server where the error has no
-   * `status`: then none answered.
+   * What happened, in complete sentences. Where the error has no `status`, no server answered, so nothing may be
+   * described as a server's words or deeds.
    */
   readonly detail: string
-  /** What the reader can do, in whole sentences. */
+  /** What the reader can do, in complete sentences. */
   readonly action: string
 }
 
-type Say<E> = (error: E, provider: string) => Words
+/** Puts an error into words. `provider` is the provider's name as it writes it itself, or its id. */
+export type Say<E> = (error: E, provider: string) => Words
 
-type SayEach<Literal extends string, E> = { readonly [literal in Literal]: Say<E> }
+/** One `Say` for each literal. */
+export type SayEach<Literal extends string, E> = { readonly [literal in Literal]: Say<E> }
 
 /** Why a host's certificate cannot be verified. */
 export type CertificateFault =
@@ -30,45 +32,76 @@ export type CertificateFault =
   | "NotYetValid"
   | "WrongHost"
   | "Revoked"
-  /** For another reason, or for none that is known. */
+  /** Another reason, or an unknown one. */
   | "Other"
 
+/**
+ * One language. Pass it to `Explain.explain` and `Explain.retrying`.
+ *
+ * @example
+ * import type { Catalog } from "knowngood/explain/Catalog"
+ * import { en } from "knowngood/explain/en"
+ *
+ * // English, but one sentence is worded differently.
+ * const own: Catalog = { ...en, meanwhile: "Please wait." }
+ */
 export interface Catalog {
-  /** No key, by why there is none; `Asked`: the server wants one, and none is configured. */
+  /** By why there is no usable key. `Asked`: no key is configured, and the server wants one. */
   readonly AuthMissing: SayEach<ProviderError.KeyProblem | "Asked", ProviderError.AuthMissing>
-  /** By whether the key is known good. One that is not may have worked all the same, before it was refused too often. */
+  /**
+   * By whether the key is known good. One that is not may still have worked in the past: it stops being known good when
+   * it is refused too often. The action includes the error's `retryAfter`, if it has one.
+   */
   readonly AuthRejected: SayEach<"notKnownGood" | "knownGood", ProviderError.AuthRejected>
+  /** By reason. If the error has a `retryAfter`, `waitFor` replaces the action. */
   readonly Transient: SayEach<ProviderError.TransientReason, ProviderError.Transient>
-  /** Instead of the reason, where a clock of the SDK's ran out. */
+  /** Used instead of `Transient` where one of the SDK's own timeouts ran out. */
   readonly clock: SayEach<ProviderError.TransientClock, ProviderError.Transient>
+  /** The balance or the plan's quota is used up. */
   readonly QuotaExceeded: Say<ProviderError.QuotaExceeded>
+  /** By reason, where the server refused the request. */
   readonly InvalidRequest: SayEach<ProviderError.InvalidRequestReason, ProviderError.InvalidRequest>
-  /** Instead of the reason, where the SDK found what is wrong. */
+  /** Used instead of `InvalidRequest` where the SDK found the problem itself. */
   readonly problem: SayEach<
     Exclude<ProviderError.InvalidRequestProblem, "UntrustedCertificate">,
     ProviderError.InvalidRequest
   >
   /** The problem `UntrustedCertificate`, by what is wrong with the certificate. */
   readonly certificate: SayEach<CertificateFault, ProviderError.InvalidRequest>
+  /** By reason. */
   readonly InvalidResponse: SayEach<ProviderError.InvalidResponseReason, ProviderError.InvalidResponse>
-  /** How many requests were made. Only called for two or more: one request is no retry. */
+  /** How many requests were made. Called only for two or more. */
   readonly tried: (requests: number) => string
-  /** The look of the key says that it belongs to other hosts than the one it was sent to. */
+  /** The key looks like one for these hosts. It was sent to another, which has never accepted it. */
   readonly keyForOtherHost: (hosts: ReadonlyArray<string>) => string
-  /** The server's own words. Only called where a server answered. */
+  /** Quotes the server. Called only if a server answered. */
   readonly said: (detail: string) => string
-  /** The answer had begun when it broke off. */
+  /** Output had already reached the caller, so the call was not repeated. */
   readonly brokeOff: string
-  /** "try again in …" */
+  /** "Try again in …" */
   readonly waitFor: (seconds: number) => string
-  /** "retrying 1 of 2 in 0.6 s" */
+  /** "Retrying 1 of 2 in 0.6 s". `seconds` is the time that remains. */
   readonly retrying: (notice: RetryNotice, seconds: number) => string
-  /** Why it is retried, in one short sentence; `knownGood`: a key was refused that has been accepted before. */
+  /** The cause of a retry, in one short sentence. `knownGood`: a key that was accepted before has been refused. */
   readonly because: {
     readonly [reason in ProviderError.TransientReason | "knownGood"]: (status: number | undefined) => string
   }
-  /** What stands between two sentences. */
+  /** Separates two sentences. */
   readonly space: string
   /** What to do while a retry is under way: nothing. */
   readonly meanwhile: string
 }
+
+/**
+ * The providers' names as they write them themselves, by id. Every preset has one; `Explain` shows the id of any other
+ * provider.
+ *
+ * @internal
+ */
+export const displayNames: ReadonlyMap<string, string> = new Map([
+  ["mimo", "MiMo"],
+  ["deepseek", "DeepSeek"],
+  ["minimax", "MiniMax"],
+  ["anthropic", "Anthropic"],
+  ["openai", "OpenAI"]
+])

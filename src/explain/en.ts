@@ -1,11 +1,13 @@
 /** English. */
+import * as Duration from "effect/Duration"
 import type { Catalog } from "./Catalog.js"
 
-/** A browser shows a redirect as status 0. */
+/** No status is shown for 0 either: browsers report a redirect that way. */
 const http = (status: number | undefined): string => (status ? ` (HTTP ${status})` : "")
 
 const also = (code: string | undefined): string => (code === undefined ? "" : ` (${code})`)
 
+/** Short, for a title: "0.6 s". */
 const time = (seconds: number): string =>
   seconds < 10
     ? `${Number(seconds.toFixed(1))} s`
@@ -17,15 +19,21 @@ const time = (seconds: number): string =>
           ? `${Math.round(seconds / 3600)} hours`
           : `${Math.round(seconds / 86_400)} days`
 
-/** Somebody's words. Their last full stop gives way to that of the sentence around them. */
+/** In words, for a sentence, and never less than the wait. */
+const waitFor = (seconds: number): string => {
+  const whole = Math.max(1, Math.ceil(seconds))
+  return `Try again in ${whole < 120 ? `${whole} second${whole === 1 ? "" : "s"}` : time(whole)}.`
+}
+
+/** Somebody else's words. A final full stop is dropped, because the sentence around them has its own. */
 const quoted = (words: string): string => `“${words.trim().replace(/\.$/, "")}”`
 
 const or = new Intl.ListFormat("en", { type: "disjunction" })
 
 const retryLater = "Try again in a moment."
-const changeRequest = "Change the request."
+const rephrase = "Rephrase the request."
 
-/** What helps against an issuer that is not known here, and against none of the other faults. */
+/** Helps only where the certificate's issuer is not trusted. */
 const trustIssuer =
   "If a TLS-inspecting proxy sits in between, or the host uses a private CA, save that CA's certificate as a PEM file and point NODE_EXTRA_CA_CERTS at it."
 
@@ -36,12 +44,12 @@ export const en: Catalog = {
   AuthMissing: {
     Absent: ({ source }, provider) => ({
       title: "No API key",
-      detail: `There is no API key for ${provider}, so nothing was sent.`,
+      detail: `No API key is configured for ${provider}, so nothing was sent.`,
       action: `Set ${source} to your ${provider} API key.`
     }),
     Blank: ({ source }, provider) => ({
-      title: "The API key is empty",
-      detail: `${source} is set, but contains only white space, so nothing was sent.`,
+      title: "The API key is blank",
+      detail: `${source} is set but blank, so nothing was sent.`,
       action: `Set ${source} to your ${provider} API key.`
     }),
     Unsendable: ({ source }, provider) => ({
@@ -52,7 +60,7 @@ export const en: Catalog = {
     Unreadable: ({ source }) => ({
       title: "The API key could not be read",
       detail: `Reading the key from ${source} failed, so nothing was sent.`,
-      action: `Check that ${source} is available to this program.`
+      action: `Check that this program can read ${source}.`
     }),
     Asked: ({ source, status }, provider) => ({
       title: "An API key is required",
@@ -61,22 +69,22 @@ export const en: Catalog = {
     })
   },
   AuthRejected: {
-    notKnownGood: ({ fingerprint, source, status }, provider) => ({
+    notKnownGood: ({ fingerprint, retryAfter, source, status }, provider) => ({
       title: "API key refused",
       detail: `${refused(source, status, provider)} This key (fingerprint ${fingerprint}) is not known to work.`,
-      action: `Check that ${source} holds the complete key, and that it was issued by ${provider} for this address or region.`
+      action: `Check that ${source} holds the complete key, and that ${provider} issued it for this address and region.${retryAfter === undefined ? "" : ` ${waitFor(Duration.toSeconds(retryAfter))}`}`
     }),
-    knownGood: ({ fingerprint, source, status }, provider) => ({
+    knownGood: ({ fingerprint, retryAfter, source, status }, provider) => ({
       title: "API key refused, although it has worked before",
       detail: `${refused(source, status, provider)} This key (fingerprint ${fingerprint}) has been accepted before, so the likely cause is load or a quota at the gateway, not the key.`,
-      action: `Try again in a minute. If it keeps happening, check the account's quota first, then ${source}.`
+      action: `${retryAfter === undefined ? "Try again in a minute." : waitFor(Duration.toSeconds(retryAfter))} If it keeps happening, check the account's quota first, then ${source}.`
     })
   },
   Transient: {
     RateLimited: ({ status }, provider) => ({
       title: "Too many requests",
       detail: status
-        ? `${provider} is limiting the rate of requests${http(status)}.`
+        ? `${provider} is rate-limiting requests${http(status)}.`
         : `Requests to ${provider} are being rate-limited.`,
       action: retryLater
     }),
@@ -87,12 +95,14 @@ export const en: Catalog = {
     }),
     ServerError: ({ status }, provider) => ({
       title: "Provider error",
-      detail: status ? `${provider} reported an internal error${http(status)}.` : `Something failed at ${provider}.`,
+      detail: status
+        ? `${provider} reported an internal error${http(status)}.`
+        : `Something went wrong at ${provider}.`,
       action: retryLater
     }),
     Conflict: ({ status }, provider) => ({
       title: "Request conflict",
-      detail: `The request to ${provider} conflicted with another one, or came too early${http(status)}.`,
+      detail: `The request to ${provider} conflicted with another one, or arrived too early${http(status)}.`,
       action: retryLater
     }),
     TimedOut: ({ status }, provider) => ({
@@ -101,8 +111,8 @@ export const en: Catalog = {
       action: retryLater
     }),
     Unreachable: ({ code }, provider) => ({
-      title: "No connection",
-      detail: `A connection to ${provider} could not be made${also(code)}.`,
+      title: "Connection failed",
+      detail: `The connection to ${provider} failed${also(code)}.`,
       action: "Check the network, any proxy and the base URL, then try again."
     }),
     StreamInterrupted: (_, provider) => ({
@@ -111,7 +121,7 @@ export const en: Catalog = {
       action: "Try again."
     }),
     StreamStalled: (_, provider) => ({
-      title: "The answer stopped arriving",
+      title: "The answer stalled",
       detail: `The connection to ${provider} stayed open, but the rest of the answer did not arrive.`,
       action: "Try again."
     })
@@ -119,17 +129,17 @@ export const en: Catalog = {
   clock: {
     headers: (_, provider) => ({
       title: "No response in time",
-      detail: `No response from ${provider} arrived in time, so the request was given up.`,
+      detail: `No response from ${provider} arrived in time, so the request was abandoned.`,
       action: retryLater
     }),
     idle: (_, provider) => ({
-      title: "The answer stopped arriving",
+      title: "The answer stalled",
       detail: `The connection to ${provider} stayed open, but no data arrived for too long.`,
       action: "Try again."
     }),
     stall: (_, provider) => ({
-      title: "The answer stopped arriving",
-      detail: `The connection to ${provider} was kept alive, but no output from the model arrived for too long.`,
+      title: "The answer stalled",
+      detail: `The connection to ${provider} was kept alive, but no model output arrived for too long.`,
       action: "Try again."
     })
   },
@@ -139,7 +149,7 @@ export const en: Catalog = {
     action:
       resetsAt === undefined
         ? "Top up the account, or wait until the plan's quota renews."
-        : `Wait until ${resetsAt.toJSON()}, or upgrade the plan.`
+        : `Wait until ${String(resetsAt.toJSON()).slice(0, 19).replace("T", " ")} UTC, or upgrade the plan.`
   }),
   InvalidRequest: {
     ContextOverflow: ({ status }) => ({
@@ -148,14 +158,16 @@ export const en: Catalog = {
       action: "Shorten the conversation, or use a model with a larger context window."
     }),
     ModelNotFound: ({ status }, provider) => ({
-      title: "Unknown model",
+      title: "Model not available",
       detail: `This model is not available from ${provider} at this address${http(status)}.`,
-      action: "Choose one of the models that the provider lists."
+      action: "Choose a model that the provider lists."
     }),
     ContentFiltered: ({ status }, provider) => ({
       title: "Blocked by a content filter",
-      detail: status ? `${provider} will not process this content${http(status)}.` : "A filter blocked this content.",
-      action: changeRequest
+      detail: status
+        ? `${provider} refused to process this content${http(status)}.`
+        : "A content filter blocked the request.",
+      action: rephrase
     }),
     TooLarge: ({ status }, provider) => ({
       title: "Request too large",
@@ -165,33 +177,33 @@ export const en: Catalog = {
     NotOffered: ({ status }, provider) => ({
       title: "Not available here",
       detail: status
-        ? `${provider} does not offer this at this address${http(status)}.`
-        : "This is not available at this address.",
-      action: "Check the base URL, and whether the provider offers this feature."
+        ? `${provider} does not offer this feature at this address${http(status)}.`
+        : "This feature is not available at this address.",
+      action: "Check the base URL, and whether the provider supports the feature."
     }),
     BadRequest: ({ status }, provider) => ({
       title: "Invalid request",
       detail: status
-        ? `${provider} did not accept the request${http(status)}.`
+        ? `${provider} rejected the request${http(status)}.`
         : `The request to ${provider} could not be sent as it is.`,
-      action: "Change the request. Sent again unchanged, it will fail the same way."
+      action: "Correct the request. Sent again unchanged, it will fail the same way."
     })
   },
   problem: {
     NoModel: (_, provider) => ({
-      title: "No model named",
-      detail: `Neither the request nor the options for ${provider} name a model, so nothing was sent.`,
+      title: "No model specified",
+      detail: `Neither the request nor the ${provider} options name a model, so nothing was sent.`,
       action: "Set model in the request or in the options."
     }),
     BadBaseUrl: (_, provider) => ({
       title: "Invalid base URL",
-      detail: `The base URL for ${provider} is not an absolute http or https address, or contains a user name, so nothing was sent.`,
-      action: "Set baseUrl to a complete address such as https://api.example.com/v1."
+      detail: `The base URL for ${provider} is not a complete http or https URL, or contains a user name or password, so nothing was sent.`,
+      action: "Set baseUrl to a complete URL such as https://api.example.com/v1."
     }),
     InsecureBaseUrl: (_, provider) => ({
       title: "Insecure base URL",
-      detail: `The base URL for ${provider} is plain http to another machine, where anyone along the way could read the key, so nothing was sent.`,
-      action: "Use https. If you trust the network in between, set allowInsecure to true."
+      detail: `The base URL for ${provider} is plain http to another machine, and anyone along the way could read the key, so nothing was sent.`,
+      action: "Use https, or set allowInsecure to true if you trust the network in between."
     }),
     ForeignCredential: ({ subject }) => ({
       title: "The credential belongs to another host",
@@ -200,18 +212,18 @@ export const en: Catalog = {
     }),
     BadHeader: ({ subject }) => ({
       title: "Invalid header",
-      detail: `${subject === undefined ? "A header" : `The header ${quoted(subject)}`} has characters in its name or value that HTTP does not allow, so nothing was sent.`,
-      action: "Correct it in the headers option."
+      detail: `${subject === undefined ? "A header" : `The header ${quoted(subject)}`} contains characters that HTTP does not allow in a name or value, so nothing was sent.`,
+      action: "Correct the header in the headers option."
     }),
     Unencodable: (_, provider) => ({
       title: "The request cannot be encoded",
-      detail: `The request for ${provider} cannot be written as JSON, so nothing was sent.`,
+      detail: `The request to ${provider} cannot be written as JSON, so nothing was sent.`,
       action: "Look for a circular reference, a BigInt, or a malformed message."
     }),
     Unsupported: ({ subject }, provider) => ({
       title: "Unsupported option",
-      detail: `${subject === undefined ? "One of the options" : `The option ${quoted(subject)}`} is not supported by this model or API version of ${provider}, so nothing was sent.`,
-      action: "Leave the option out, or choose another model or API version."
+      detail: `${subject === undefined ? "One of the options" : `The option ${quoted(subject)}`} is not supported by this ${provider} model or API version, so nothing was sent.`,
+      action: "Remove the option, or choose another model or API version."
     })
   },
   certificate: {
@@ -232,13 +244,13 @@ export const en: Catalog = {
       title: "Expired certificate",
       detail: untrusted(`The certificate at ${provider}'s address has expired`, code),
       action:
-        "Check this machine's clock. If it is right, the certificate has to be renewed by whoever runs the host or a TLS-inspecting proxy in between."
+        "Check this machine's clock. If it is right, whoever runs the host, or a TLS-inspecting proxy in between, has to renew the certificate."
     }),
     NotYetValid: ({ code }, provider) => ({
       title: "Certificate not yet valid",
       detail: untrusted(`The certificate at ${provider}'s address is not valid yet`, code),
       action:
-        "Check this machine's clock. If it is right, the certificate has to be replaced by whoever runs the host or a TLS-inspecting proxy in between."
+        "Check this machine's clock. If it is right, whoever runs the host, or a TLS-inspecting proxy in between, has to replace the certificate."
     }),
     WrongHost: ({ code }, provider) => ({
       title: "Certificate for another host",
@@ -249,7 +261,7 @@ export const en: Catalog = {
       title: "Revoked certificate",
       detail: untrusted(`The certificate at ${provider}'s address has been revoked`, code),
       action:
-        "Check the base URL. If it is right, the certificate has to be replaced by whoever runs the host or a TLS-inspecting proxy in between."
+        "Check the base URL. If it is right, whoever runs the host, or a TLS-inspecting proxy in between, has to replace the certificate."
     }),
     Other: ({ code }, provider) => ({
       title: "Untrusted certificate",
@@ -269,16 +281,16 @@ export const en: Catalog = {
       action: "Try again. If it keeps happening, check the base URL and any proxy in between."
     }),
     Redirect: ({ location, status }, provider) => ({
-      title: "Redirected",
-      detail: `The response from ${provider} was a redirect${location === undefined ? "" : ` to ${location}`}${http(status)}. Redirects are not followed, because the API key would be sent along.`,
+      title: "Unexpected redirect",
+      detail: `The response from ${provider} was a redirect${location === undefined ? "" : ` to ${location}`}${http(status)}. Redirects are not followed, because that would send the API key along.`,
       action:
         location === undefined
           ? "Check the base URL."
-          : "Check the base URL. If the new address is the right one, use it instead."
+          : "Check the base URL. If the new address is right, use it instead."
     }),
     TooLarge: (_, provider) => ({
       title: "Response too large",
-      detail: `The response from ${provider} was larger than the limit, so the rest was not read.`,
+      detail: `The response from ${provider} exceeded the size limit, so the rest was not read.`,
       action: "Ask for a shorter answer."
     }),
     NotJson: ({ tool }) => ({
@@ -302,34 +314,41 @@ export const en: Catalog = {
     Refused: ({ refusal }) => ({
       title: "The model declined",
       detail: `The model declined to answer${refusal === undefined ? "" : `: ${quoted(refusal)}`}.`,
-      action: changeRequest
+      action: rephrase
     }),
     Filtered: () => ({
       title: "Stopped by a content filter",
       detail: "A content filter stopped the answer before it was complete.",
-      action: changeRequest
+      action: rephrase
     })
   },
-  keyForOtherHost: (hosts) => `The key looks like one for ${or.format(hosts)}.`,
+  keyForOtherHost: (hosts) => `The key looks like one issued for ${or.format(hosts)}.`,
   tried: (requests) => `${requests} requests were made.`,
   said: (detail) => `The server said: ${quoted(detail)}.`,
   brokeOff: "Part of the answer had already arrived, so the call was not repeated.",
-  waitFor: (seconds) => `Try again in ${time(seconds)}.`,
-  retrying: ({ attempt, budget }, seconds) =>
-    `Retrying ${attempt}${budget === undefined ? "" : ` of ${budget}`} ${seconds < 0.05 ? "now" : `in ${time(seconds)}`}`,
+  waitFor,
+  retrying: ({ attempt, budget }, seconds) => {
+    const when = seconds < 0.05 ? "now" : `in ${time(seconds)}`
+    return budget === undefined ? `Retrying ${when} (retry ${attempt})` : `Retrying ${attempt} of ${budget} ${when}`
+  },
   because: {
-    knownGood: (status) => `The gateway refused the key${http(status)}, though it has worked before.`,
+    knownGood: (status) =>
+      status
+        ? `The gateway refused the key${http(status)}, although it has worked before.`
+        : "The key was not accepted, although it has worked before.",
     RateLimited: (status) => `Too many requests${http(status)}.`,
-    Overloaded: (status) => `The provider is overloaded${http(status)}.`,
-    ServerError: (status) => `The provider had an internal error${http(status)}.`,
-    Conflict: (status) => `The request conflicted with another one${http(status)}.`,
-    TimedOut: (status) => `No answer came in time${http(status)}.`,
-    Unreachable: () => "The connection could not be made.",
-    StreamInterrupted: () => "The connection closed before the answer began.",
-    StreamStalled: () => "The answer did not begin in time."
+    Overloaded: (status) =>
+      status ? `The provider is overloaded${http(status)}.` : "There is no capacity at the provider right now.",
+    ServerError: (status) =>
+      status ? `The provider had an internal error${http(status)}.` : "Something went wrong at the provider.",
+    Conflict: (status) => `The request conflicted with another one, or arrived too early${http(status)}.`,
+    TimedOut: (status) => `No response arrived in time${http(status)}.`,
+    Unreachable: () => "The connection failed.",
+    StreamInterrupted: () => "The connection closed before the answer was complete.",
+    StreamStalled: () => "The answer did not arrive in time."
   },
   space: " ",
-  meanwhile: "Nothing to do: the call carries on by itself."
+  meanwhile: "No action is needed: the call continues on its own."
 }
 
 const refused = (source: string, status: number | undefined, provider: string): string =>

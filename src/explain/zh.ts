@@ -1,11 +1,13 @@
 /** 简体中文。 */
+import * as Duration from "effect/Duration"
 import type { Catalog } from "./Catalog.js"
 
-/** 浏览器将重定向的状态码显示为 0。 */
+/** 状态码为 0 时不显示：浏览器会这样报告重定向。 */
 const http = (status: number | undefined): string => (status ? `（HTTP ${status}）` : "")
 
 const also = (code: string | undefined): string => (code === undefined ? "" : `（${code}）`)
 
+/** 用于标题，例如“0.6 秒”。 */
 const time = (seconds: number): string =>
   seconds < 10
     ? `${Number(seconds.toFixed(1))} 秒`
@@ -17,13 +19,19 @@ const time = (seconds: number): string =>
           ? `${Math.round(seconds / 3600)} 小时`
           : `${Math.round(seconds / 86_400)} 天`
 
+/** 用于句子，取整，且不短于应等待的时间。 */
+const waitFor = (seconds: number): string => {
+  const whole = Math.max(1, Math.ceil(seconds))
+  return `请在 ${whole < 120 ? `${whole} 秒` : time(whole)}后重试。`
+}
+
 /** 引用他人的话，去掉末尾的句号。 */
 const quoted = (words: string): string => `“${words.trim().replace(/[.。]$/, "")}”`
 
 const retryLater = "请稍后重试。"
-const changeRequest = "请修改请求内容。"
+const rephrase = "请修改请求内容。"
 
-/** 只对签发机构不受信任的情况有用。 */
+/** 仅适用于签发机构不受信任的情况。 */
 const trustIssuer =
   "如果中间有解密 TLS 流量的代理，或对方使用私有 CA，请将该 CA 的证书保存为 PEM 文件，并将 NODE_EXTRA_CA_CERTS 设为其路径。"
 
@@ -38,7 +46,7 @@ export const zh: Catalog = {
     }),
     Blank: ({ source }, provider) => ({
       title: "API 密钥为空",
-      detail: `${source} 已设置，但只有空白字符，因此没有发送任何请求。`,
+      detail: `${source} 已设置，但内容为空，因此没有发送任何请求。`,
       action: `请将 ${source} 设为您的 ${provider} API 密钥。`
     }),
     Unsendable: ({ source }, provider) => ({
@@ -58,15 +66,15 @@ export const zh: Catalog = {
     })
   },
   AuthRejected: {
-    notKnownGood: ({ fingerprint, source, status }, provider) => ({
+    notKnownGood: ({ fingerprint, retryAfter, source, status }, provider) => ({
       title: "API 密钥被拒绝",
       detail: `${refused(source, status, provider)}目前无法确认该密钥（指纹 ${fingerprint}）可用。`,
-      action: `请检查 ${source} 中的密钥是否完整，是否由 ${provider} 签发，是否适用于此地址或区域。`
+      action: `请检查 ${source} 中的密钥是否完整，以及是否由 ${provider} 为当前的地址和区域签发。${retryAfter === undefined ? "" : waitFor(Duration.toSeconds(retryAfter))}`
     }),
-    knownGood: ({ fingerprint, source, status }, provider) => ({
+    knownGood: ({ fingerprint, retryAfter, source, status }, provider) => ({
       title: "曾经可用的 API 密钥被拒绝",
-      detail: `${refused(source, status, provider)}该密钥（指纹 ${fingerprint}）此前被接受过，原因很可能是网关负载过高或额度受限，而不在密钥本身。`,
-      action: `请一分钟后重试。如果持续出现，请先查看账户额度，再检查 ${source}。`
+      detail: `${refused(source, status, provider)}该密钥（指纹 ${fingerprint}）此前被接受过，原因很可能是网关负载过高或额度受限，而不是密钥本身的问题。`,
+      action: `${retryAfter === undefined ? "请一分钟后重试。" : waitFor(Duration.toSeconds(retryAfter))}如果持续出现，请先查看账户额度，再检查 ${source}。`
     })
   },
   Transient: {
@@ -77,27 +85,27 @@ export const zh: Catalog = {
     }),
     Overloaded: ({ status }, provider) => ({
       title: "服务繁忙",
-      detail: status ? `${provider} 目前负载过高${http(status)}。` : `目前无法从 ${provider} 获得处理能力。`,
+      detail: status ? `${provider} 目前负载过高${http(status)}。` : `目前 ${provider} 的服务容量不足。`,
       action: retryLater
     }),
     ServerError: ({ status }, provider) => ({
       title: "服务出错",
-      detail: status ? `${provider} 报告了内部错误${http(status)}。` : `调用 ${provider} 时出现服务错误。`,
+      detail: status ? `${provider} 返回了内部错误${http(status)}。` : `${provider} 的服务出现错误。`,
       action: retryLater
     }),
     Conflict: ({ status }, provider) => ({
       title: "请求冲突",
-      detail: `发往 ${provider} 的请求与另一请求冲突，或发送得过早${http(status)}。`,
+      detail: `发往 ${provider} 的请求与其他请求冲突，或到达过早${http(status)}。`,
       action: retryLater
     }),
     TimedOut: ({ status }, provider) => ({
       title: "请求超时",
-      detail: status ? `${provider} 报告处理超时${http(status)}。` : `发往 ${provider} 的请求超时。`,
+      detail: status ? `${provider} 返回了超时错误${http(status)}。` : `发往 ${provider} 的请求超时。`,
       action: retryLater
     }),
     Unreachable: ({ code }, provider) => ({
-      title: "无法连接",
-      detail: `无法连接到 ${provider}${also(code)}。`,
+      title: "连接失败",
+      detail: `与 ${provider} 的连接失败${also(code)}。`,
       action: "请检查网络、代理和 base URL，然后重试。"
     }),
     StreamInterrupted: (_, provider) => ({
@@ -107,47 +115,50 @@ export const zh: Catalog = {
     }),
     StreamStalled: (_, provider) => ({
       title: "回答停滞",
-      detail: `与 ${provider} 的连接仍然保持，但没有再收到回答的内容。`,
+      detail: `与 ${provider} 的连接没有断开，但没有再收到回答的内容。`,
       action: "请重试。"
     })
   },
   clock: {
     headers: (_, provider) => ({
       title: "等待响应超时",
-      detail: `等待 ${provider} 响应的时间过长，已放弃等待。`,
+      detail: `没有及时收到 ${provider} 的响应，已放弃该请求。`,
       action: retryLater
     }),
     idle: (_, provider) => ({
       title: "回答停滞",
-      detail: `与 ${provider} 的连接仍然保持，但长时间没有收到任何数据。`,
+      detail: `与 ${provider} 的连接没有断开，但长时间没有收到任何数据。`,
       action: "请重试。"
     }),
     stall: (_, provider) => ({
       title: "回答停滞",
-      detail: `与 ${provider} 的连接上只有保活数据，长时间没有收到模型的输出。`,
+      detail: `与 ${provider} 的连接保持活动，但长时间没有收到模型的输出。`,
       action: "请重试。"
     })
   },
   QuotaExceeded: ({ resetsAt, status }, provider) => ({
     title: "额度已用完",
-    detail: `您在 ${provider} 的余额或套餐额度已用完${http(status)}。问题不在密钥。`,
-    action: resetsAt === undefined ? "请充值，或等待套餐额度恢复。" : `请等到 ${resetsAt.toJSON()}，或升级套餐。`
+    detail: `该 ${provider} 账户的余额或套餐额度已用完${http(status)}，与密钥无关。`,
+    action:
+      resetsAt === undefined
+        ? "请充值，或等待套餐额度恢复。"
+        : `请等到 ${String(resetsAt.toJSON()).slice(0, 19).replace("T", " ")}（UTC），或升级套餐。`
   }),
   InvalidRequest: {
-    ContextOverflow: ({ status }, provider) => ({
+    ContextOverflow: ({ status }) => ({
       title: "对话过长",
-      detail: `请求的 token 数超过了 ${provider} 该模型的上限${http(status)}。`,
+      detail: `请求的 token 数超出了该模型的上下文窗口${http(status)}。`,
       action: "请缩短对话，或改用上下文窗口更大的模型。"
     }),
     ModelNotFound: ({ status }, provider) => ({
-      title: "模型不存在",
-      detail: `在此地址无法使用 ${provider} 的该模型${http(status)}。`,
+      title: "模型不可用",
+      detail: `${provider} 的该模型在此地址不可用${http(status)}。`,
       action: "请从服务商列出的模型中选择。"
     }),
     ContentFiltered: ({ status }, provider) => ({
-      title: "内容被过滤",
-      detail: status ? `${provider} 不处理该内容${http(status)}。` : "该内容被过滤。",
-      action: changeRequest
+      title: "内容被拦截",
+      detail: status ? `${provider} 拒绝处理该内容${http(status)}。` : "请求被内容过滤拦截。",
+      action: rephrase
     }),
     TooLarge: ({ status }, provider) => ({
       title: "请求过大",
@@ -161,8 +172,8 @@ export const zh: Catalog = {
     }),
     BadRequest: ({ status }, provider) => ({
       title: "请求无效",
-      detail: status ? `${provider} 没有接受该请求${http(status)}。` : `发往 ${provider} 的请求无法按原样发送。`,
-      action: "请修改请求，原样重发不会成功。"
+      detail: status ? `${provider} 拒绝了该请求${http(status)}。` : `发往 ${provider} 的请求无法按原样发送。`,
+      action: "请修正请求，原样重发仍会失败。"
     })
   },
   problem: {
@@ -173,13 +184,13 @@ export const zh: Catalog = {
     }),
     BadBaseUrl: (_, provider) => ({
       title: "base URL 无效",
-      detail: `${provider} 的 base URL 不是完整的 http 或 https 地址，或者含有用户名，因此没有发送任何请求。`,
+      detail: `${provider} 的 base URL 不是完整的 http 或 https 地址，或者含有用户名或密码，因此没有发送任何请求。`,
       action: "请将 baseUrl 设为完整的地址，例如 https://api.example.com/v1 。"
     }),
     InsecureBaseUrl: (_, provider) => ({
       title: "base URL 不安全",
       detail: `${provider} 的 base URL 是指向另一台机器的明文 http 地址，途中任何人都能读到密钥，因此没有发送任何请求。`,
-      action: "请改用 https。如果您信任途中的网络，可将 allowInsecure 设为 true。"
+      action: "请改用 https；如果信任途中的网络，也可将 allowInsecure 设为 true。"
     }),
     ForeignCredential: ({ subject }) => ({
       title: "凭据属于其他主机",
@@ -188,8 +199,8 @@ export const zh: Catalog = {
     }),
     BadHeader: ({ subject }) => ({
       title: "请求头无效",
-      detail: `${subject === undefined ? "某个请求头" : `请求头${quoted(subject)}`}的名称或值含有 HTTP 不允许的字符，因此没有发送任何请求。`,
-      action: "请在 headers 选项中更正。"
+      detail: `${subject === undefined ? "某个请求头" : `请求头${quoted(subject)}`}的名称或值中含有 HTTP 不允许的字符，因此没有发送任何请求。`,
+      action: "请在 headers 选项中更正该请求头。"
     }),
     Unencodable: (_, provider) => ({
       title: "请求无法编码",
@@ -252,7 +263,7 @@ export const zh: Catalog = {
     }),
     Redirect: ({ location, status }, provider) => ({
       title: "请求被重定向",
-      detail: `来自 ${provider} 的响应是重定向${location === undefined ? "" : `，指向 ${location} `}${http(status)}。为避免密钥随之发出，不会跟随重定向。`,
+      detail: `来自 ${provider} 的响应是重定向${location === undefined ? "" : `，指向 ${location} `}${http(status)}。为避免将密钥一并发出，不会跟随重定向。`,
       action: location === undefined ? "请检查 base URL。" : "请检查 base URL。如果新地址正确，请改用新地址。"
     }),
     TooLarge: (_, provider) => ({
@@ -281,31 +292,32 @@ export const zh: Catalog = {
     Refused: ({ refusal }) => ({
       title: "模型拒绝回答",
       detail: `模型拒绝回答${refusal === undefined ? "" : `：${quoted(refusal)}`}。`,
-      action: changeRequest
+      action: rephrase
     }),
     Filtered: () => ({
       title: "回答被内容过滤中止",
       detail: "回答尚未完成，就被内容过滤中止。",
-      action: changeRequest
+      action: rephrase
     })
   },
-  keyForOtherHost: (hosts) => `从形式上看，该密钥适用于 ${hosts.join(" 或 ")}。`,
+  keyForOtherHost: (hosts) =>
+    `从格式上看，该密钥似乎是为 ${hosts.join("、")} ${hosts.length > 1 ? "之一" : ""}签发的。`,
   tried: (requests) => `共发送了 ${requests} 次请求。`,
-  said: (detail) => `服务端的说明：${quoted(detail)}。`,
+  said: (detail) => `服务端返回：${quoted(detail)}。`,
   brokeOff: "部分回答已经到达，因此没有重复该请求。",
-  waitFor: (seconds) => `请在 ${time(seconds)}后重试。`,
+  waitFor,
   retrying: ({ attempt, budget }, seconds) =>
-    `${seconds < 0.05 ? "正在重试" : `${time(seconds)}后重试`}，第 ${attempt} 次${budget === undefined ? "" : `，共 ${budget} 次`}`,
+    `${seconds < 0.05 ? "正在进行" : `${time(seconds)}后进行`}第 ${attempt} 次重试${budget === undefined ? "" : `（共 ${budget} 次）`}`,
   because: {
-    knownGood: (status) => `网关拒绝了曾经可用的密钥${http(status)}。`,
+    knownGood: (status) => (status ? `网关拒绝了曾经可用的密钥${http(status)}。` : "曾经可用的密钥未被接受。"),
     RateLimited: (status) => `请求过于频繁${http(status)}。`,
-    Overloaded: (status) => `服务繁忙${http(status)}。`,
-    ServerError: (status) => `服务端出现内部错误${http(status)}。`,
-    Conflict: (status) => `请求与另一请求冲突${http(status)}。`,
+    Overloaded: (status) => (status ? `服务商目前负载过高${http(status)}。` : "目前服务容量不足。"),
+    ServerError: (status) => (status ? `服务商出现内部错误${http(status)}。` : "服务出现错误。"),
+    Conflict: (status) => `请求与其他请求冲突，或到达过早${http(status)}。`,
     TimedOut: (status) => `没有及时收到响应${http(status)}。`,
-    Unreachable: () => "无法建立连接。",
-    StreamInterrupted: () => "连接在回答开始之前断开了。",
-    StreamStalled: () => "回答没有及时开始。"
+    Unreachable: () => "连接失败。",
+    StreamInterrupted: () => "连接在回答完成之前断开了。",
+    StreamStalled: () => "没有及时收到回答。"
   },
   space: "",
   meanwhile: "无需操作，调用会自动继续。"

@@ -108,7 +108,7 @@ describe.concurrent("npm run demo", () => {
     expect(lines).toEqual(
       steps(/^Retrying 1 of 2 in 0\.[5-7] s\. The gateway refused the key \(HTTP 401\)/, {
         neverGood: /^MiMo refused the key from MIMO_API_KEY \(HTTP 401\).*not known to work/,
-        noKey: /^There is no API key for MiMo, so nothing was sent\. Set MIMO_API_KEY to your MiMo API key\./,
+        noKey: /^No API key is configured for MiMo, so nothing was sent\. Set MIMO_API_KEY to your MiMo API key\./,
         authBudget: /has been accepted before.* 3 requests were made/,
         transientBudget: /HTTP 503.* 11 requests were made/
       })
@@ -122,7 +122,7 @@ describe.concurrent("npm run demo", () => {
     const result = await run(["--json", "--lang", "zh"])
     finished(result)
     expect(linesOf(result)).toEqual(
-      steps(/^0\.[5-7] 秒后重试，第 1 次，共 2 次.*网关拒绝了曾经可用的密钥/, {
+      steps(/^0\.[5-7] 秒后进行第 1 次重试（共 2 次）.*网关拒绝了曾经可用的密钥/, {
         neverGood: /^MiMo 拒绝了来自 MIMO_API_KEY 的密钥（HTTP 401）.*目前无法确认该密钥.*可用/,
         noKey: /^没有找到 MiMo 的 API 密钥.*请将 MIMO_API_KEY 设为/,
         authBudget: /此前被接受过.*3 次请求/,
