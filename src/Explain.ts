@@ -15,8 +15,8 @@ export interface Explanation extends Words {
 }
 
 /**
- * What happened, and what the reader can do about it. The default catalog is English; `knowngood/explain/zh` has Chinese.
- * No text contains a key: the server's words are quoted from `error.detail`, which is scrubbed.
+ * What happened, and what the reader can do about it. The default catalog is English; `knowngood/explain/zh` has
+ * Chinese. No text contains a key: the server's words are quoted from `error.detail`, which is scrubbed.
  *
  * @example
  * import { Effect } from "effect"
@@ -44,11 +44,7 @@ export const explain = (error: ProviderError.ProviderError, catalog: Catalog = e
   return {
     title,
     detail: sentences.join(catalog.space),
-    // What to check of a refused key is worth knowing even if the server asks for a wait.
-    action:
-      retryAfter === undefined || known._tag === "AuthRejected"
-        ? action
-        : catalog.waitFor(Duration.toSeconds(retryAfter)),
+    action,
     ...(retryAfter === undefined ? undefined : { retryAfter })
   }
 }
@@ -118,11 +114,14 @@ const words = (error: ProviderError.ProviderError, catalog: Catalog): Words => {
     case "AuthMissing":
       return catalog.AuthMissing[error.status === undefined ? error.problem : "Asked"](error, provider)
     case "AuthRejected":
-      return catalog.AuthRejected[error.knownGood ? "knownGood" : "notKnownGood"](error, provider)
-    case "Transient":
-      return error.clock === undefined
-        ? catalog.Transient[error.reason](error, provider)
-        : catalog.clock[error.clock](error, provider)
+      return catalog.AuthRejected[error.knownGood ? "knownGood" : "notKnownGood"](error, provider, wait(error, catalog))
+    case "Transient": {
+      const said =
+        error.clock === undefined
+          ? catalog.Transient[error.reason](error, provider)
+          : catalog.clock[error.clock](error, provider)
+      return { ...said, action: wait(error, catalog) ?? said.action }
+    }
     case "QuotaExceeded":
       return catalog.QuotaExceeded(error, provider)
     case "InvalidRequest":
@@ -134,6 +133,12 @@ const words = (error: ProviderError.ProviderError, catalog: Catalog): Words => {
       return catalog.InvalidResponse[error.reason](error, provider)
   }
 }
+
+/** "Try again in …", if the server asked for a wait. */
+const wait = (
+  { retryAfter }: ProviderError.AuthRejected | ProviderError.Transient,
+  catalog: Catalog
+): string | undefined => (retryAfter === undefined ? undefined : catalog.waitFor(Duration.toSeconds(retryAfter)))
 
 /**
  * Node's codes, which Bun shares (nodejs.org/api/tls.html, "X509 certificate error codes"). `SELF_SIGNED_CERT_IN_CHAIN`

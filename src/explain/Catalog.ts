@@ -50,9 +50,15 @@ export interface Catalog {
   readonly AuthMissing: SayEach<ProviderError.KeyProblem | "Asked", ProviderError.AuthMissing>
   /**
    * By whether the key is known good. One that is not may still have worked in the past: it stops being known good when
-   * it is refused too often. The action includes the error's `retryAfter`, if it has one.
+   * it is refused too often. `wait` is the sentence of `waitFor` if the server asked for a wait; the action includes it.
    */
-  readonly AuthRejected: SayEach<"notKnownGood" | "knownGood", ProviderError.AuthRejected>
+  readonly AuthRejected: {
+    readonly [standing in "notKnownGood" | "knownGood"]: (
+      error: ProviderError.AuthRejected,
+      provider: string,
+      wait: string | undefined
+    ) => Words
+  }
   /** By reason. If the error has a `retryAfter`, `waitFor` replaces the action. */
   readonly Transient: SayEach<ProviderError.TransientReason, ProviderError.Transient>
   /** Used instead of `Transient` where one of the SDK's own timeouts ran out. */

@@ -1,5 +1,4 @@
 /** English. */
-import * as Duration from "effect/Duration"
 import type { Catalog } from "./Catalog.js"
 
 /** No status is shown for 0 either: browsers report a redirect that way. */
@@ -69,15 +68,15 @@ export const en: Catalog = {
     })
   },
   AuthRejected: {
-    notKnownGood: ({ fingerprint, retryAfter, source, status }, provider) => ({
+    notKnownGood: ({ fingerprint, source, status }, provider, wait) => ({
       title: "API key refused",
       detail: `${refused(source, status, provider)} This key (fingerprint ${fingerprint}) is not known to work.`,
-      action: `Check that ${source} holds the complete key, and that ${provider} issued it for this address and region.${retryAfter === undefined ? "" : ` ${waitFor(Duration.toSeconds(retryAfter))}`}`
+      action: `Check that ${source} holds the complete key, and that ${provider} issued it for this address and region.${wait === undefined ? "" : ` ${wait}`}`
     }),
-    knownGood: ({ fingerprint, retryAfter, source, status }, provider) => ({
+    knownGood: ({ fingerprint, source, status }, provider, wait) => ({
       title: "API key refused, although it has worked before",
       detail: `${refused(source, status, provider)} This key (fingerprint ${fingerprint}) has been accepted before, so the likely cause is load or a quota at the gateway, not the key.`,
-      action: `${retryAfter === undefined ? "Try again in a minute." : waitFor(Duration.toSeconds(retryAfter))} If it keeps happening, check the account's quota first, then ${source}.`
+      action: `${wait ?? "Try again in a minute."} If it keeps happening, check the account's quota first, then ${source}.`
     })
   },
   Transient: {

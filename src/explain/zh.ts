@@ -1,5 +1,4 @@
 /** 简体中文。 */
-import * as Duration from "effect/Duration"
 import type { Catalog } from "./Catalog.js"
 
 /** 状态码为 0 时不显示：浏览器会这样报告重定向。 */
@@ -66,15 +65,15 @@ export const zh: Catalog = {
     })
   },
   AuthRejected: {
-    notKnownGood: ({ fingerprint, retryAfter, source, status }, provider) => ({
+    notKnownGood: ({ fingerprint, source, status }, provider, wait) => ({
       title: "API 密钥被拒绝",
       detail: `${refused(source, status, provider)}目前无法确认该密钥（指纹 ${fingerprint}）可用。`,
-      action: `请检查 ${source} 中的密钥是否完整，以及是否由 ${provider} 为当前的地址和区域签发。${retryAfter === undefined ? "" : waitFor(Duration.toSeconds(retryAfter))}`
+      action: `请检查 ${source} 中的密钥是否完整，以及是否由 ${provider} 为当前的地址和区域签发。${wait ?? ""}`
     }),
-    knownGood: ({ fingerprint, retryAfter, source, status }, provider) => ({
+    knownGood: ({ fingerprint, source, status }, provider, wait) => ({
       title: "曾经可用的 API 密钥被拒绝",
       detail: `${refused(source, status, provider)}该密钥（指纹 ${fingerprint}）此前被接受过，原因很可能是网关负载过高或额度受限，而不是密钥本身的问题。`,
-      action: `${retryAfter === undefined ? "请一分钟后重试。" : waitFor(Duration.toSeconds(retryAfter))}如果持续出现，请先查看账户额度，再检查 ${source}。`
+      action: `${wait ?? "请一分钟后重试。"}如果持续出现，请先查看账户额度，再检查 ${source}。`
     })
   },
   Transient: {
