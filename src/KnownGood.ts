@@ -1,7 +1,7 @@
 /**
- * An optional memory of accepted keys across restarts: with it, even the first request after a restart has the auth
- * retries. It holds salted hashes and dates, never a key. If the store fails or hangs, that is logged and the program
- * goes on without it: no request fails, and none waits beyond the timeout.
+ * An optional memory of accepted keys across restarts. With it, a key that was accepted in an earlier run has its auth
+ * retries from the first request. It holds salted hashes and dates, never a key. If the store fails or hangs, that is
+ * logged and the program goes on without it: no request fails, and none waits beyond the timeout.
  */
 import * as KeyValueStore from "@effect/platform/KeyValueStore"
 import * as Cause from "effect/Cause"
@@ -15,34 +15,57 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 
 /**
- * What is remembered about keys. No member fails or dies, whatever the store does, and a store that hangs costs a
- * member no more than the timeout. Each may be forked, as a daemon where it is to outlive its caller.
+ * The memory. No member fails or dies, whatever the store does, and a store that hangs costs a member no more than the
+ * timeout. A member may be forked, as a daemon where it has to outlive its caller.
  */
 export interface Service {
   /**
-   * Whether the key was accepted, and not too long ago. `false` if the store cannot tell within the timeout, and at
-   * once while it still owes the answer to an earlier question.
+   * Whether the key was accepted within the last `ttl`. `false` if the store does not answer within the timeout, and
+   * `false` at once while an earlier question to it is still unanswered.
    */
   readonly recall: (digest: Digest) => Effect.Effect<boolean>
-  /** Writes down that the key was accepted just now. Nothing depends on it, so there is no need to wait for it. */
+  /** Records that the key has just been accepted. Nothing depends on it, so there is no need to wait for it. */
   readonly remember: (digest: Digest) => Effect.Effect<void>
-  /** Takes the key out. Nothing depends on it, so there is no need to wait for it. */
+  /** Removes the key. Nothing depends on it, so there is no need to wait for it. */
   readonly forget: (digest: Digest) => Effect.Effect<void>
 }
 
-/** Hashes a key and its host with the store's salt, in hex. The key itself stays where it is. */
+/** Hashes a key and its host with the store's salt, in hex. The key itself never reaches the memory. */
 export type Digest = (salt: string) => string
 
+/** The tag of the memory. A provider's layer uses it if the context has one; without one, nothing is remembered. */
 export class KnownGood extends Context.Tag("knowngood/KnownGood")<KnownGood, Service>() {}
 
+/** The options of `layerKeyValueStore`. */
 export interface Options {
   /** How long an accepted key is remembered. Default 30 days. */
   readonly ttl?: Duration.DurationInput | undefined
-  /** How long to wait for the store: for all that `recall` asks together, and for each write. Default 1 second. */
+  /**
+   * How long to wait for the store: for all the reads of one `recall` together, and for each write. Default 1 second.
+   */
   readonly timeout?: Duration.DurationInput | undefined
 }
 
-/** On any `KeyValueStore`: the file system, a browser's storage, memory. Several processes may share one. */
+/**
+ * A memory on any `KeyValueStore`: the file system, a browser's storage, a database. Several processes may share one.
+ * The entries are under `knowngood/`. It never fails: what goes wrong with the store is logged as a warning.
+ *
+ * @example
+ * import { KeyValueStore } from "@effect/platform"
+ * import { NodeHttpClient, NodeContext } from "@effect/platform-node"
+ * import { Effect, Layer } from "effect"
+ * import { Chat, KnownGood, MiMo, Provider } from "knowngood"
+ *
+ * const memory = KnownGood.layerKeyValueStore({ ttl: "7 days" }).pipe(
+ *   Layer.provide(KeyValueStore.layerFileSystem(".cache")),
+ *   Layer.provide(NodeContext.layer)
+ * )
+ * const provider = MiMo.layerConfig({ region: "sgp", model: "mimo-v2.5-pro" }).pipe(
+ *   Layer.provide(memory),
+ *   Layer.provide(NodeHttpClient.layerUndici)
+ * )
+ * const answer = Provider.complete({ messages: [Chat.user("Hello")] }).pipe(Effect.provide(provider))
+ */
 export const layerKeyValueStore = (options?: Options): Layer.Layer<KnownGood, never, KeyValueStore.KeyValueStore> =>
   Layer.effect(
     KnownGood,
@@ -53,20 +76,20 @@ export const layerKeyValueStore = (options?: Options): Layer.Layer<KnownGood, ne
   )
 
 /**
- * How long, in milliseconds, a salt may still be replaced by one that another process made at the same time. A store
- * has no compare-and-set: the last to write wins, and the others see it when they look again.
+ * How long, in milliseconds, a new salt may still be overwritten by another process that made one at the same time. A
+ * store has no compare-and-set: the last writer wins, and the others see it when they look again.
  */
-const young = Duration.toMillis("10 seconds")
+const settling = Duration.toMillis("10 seconds")
 
-/** How long they wait before looking again: by then a write that was under way has long arrived. */
-const moment = Duration.millis(500)
+/** How long to wait before looking again: by then any write that was under way has arrived. */
+const secondLook = Duration.millis(500)
 
-/** A clock may be set back by this much: an entry dated further ahead does not count. */
-const aheadAtMost = Duration.toMillis("1 day")
+/** How far, in milliseconds, the clock may be set back: an entry dated further in the future does not count. */
+const clockError = Duration.toMillis("1 day")
 
 class Memory implements Service {
   /** Whether the store answered when it was last asked. If not, nobody waits for it until it does. */
-  private answers = true
+  private isAnswering = true
 
   constructor(
     private readonly store: KeyValueStore.KeyValueStore,
@@ -75,124 +98,134 @@ class Memory implements Service {
   ) {}
 
   recall(digest: Digest): Effect.Effect<boolean> {
-    const asked = this.within(this.isKnown(digest)).pipe(doneWithout(false))
-    return Effect.suspend(() => (this.answers ? asked : Effect.as(Effect.forkDaemon(asked), false)))
+    const answer = this.inTime(this.isKnown(digest)).pipe(loggedOr(false))
+    return Effect.suspend(() => (this.isAnswering ? answer : Effect.as(Effect.forkDaemon(answer), false)))
   }
 
   /**
-   * The entry is written before it is known whether the salt stays, because a program may end right after its answer.
-   * The salt is read anew each time, so that processes that each wrote their own agree from then on, whatever happened.
+   * The entry is written at once, although a new salt may still be overwritten, because a program may end right after
+   * its first answer. The salt is read each time and never kept, so processes that each wrote their own agree from the
+   * next key on.
    */
   remember(digest: Digest): Effect.Effect<void> {
     return Effect.gen(this, function* () {
       const now = yield* Clock.currentTimeMillis
-      const salt = (yield* this.within(this.salt)) ?? (yield* this.newSalt(now))
+      const salt = (yield* this.inTime(this.salt)) ?? (yield* this.newSalt(now))
       yield* this.set(digest(salt.text), String(now))
-      if (Math.abs(now - salt.made) > young) return
-      yield* Effect.sleep(moment)
-      yield* this.follow(digest, salt, String(now))
-    }).pipe(doneWithout<void>(undefined))
+      if (Math.abs(now - salt.madeAt) > settling) return
+      yield* Effect.sleep(secondLook)
+      yield* this.moveToStoredSalt(digest, salt, String(now))
+    }).pipe(loggedOr<void>(undefined))
   }
 
   forget(digest: Digest): Effect.Effect<void> {
-    return Effect.flatMap(this.within(this.salt), (salt) =>
+    return Effect.flatMap(this.inTime(this.salt), (salt) =>
       salt === undefined ? Effect.void : this.remove(digest(salt.text))
-    ).pipe(doneWithout<void>(undefined))
+    ).pipe(loggedOr<void>(undefined))
   }
 
   private isKnown(digest: Digest): Effect.Effect<boolean, unknown> {
     return Effect.gen(this, function* () {
       const salt = yield* this.salt
       if (salt === undefined) return false
-      const written = yield* this.get(digest(salt.text))
-      const age = (yield* Clock.currentTimeMillis) - dateIn(Option.getOrElse(written, () => ""))
-      return age >= -aheadAtMost && age <= this.ttl
+      const entry = yield* this.get(digest(salt.text))
+      const age = (yield* Clock.currentTimeMillis) - dateOf(Option.getOrElse(entry, () => ""))
+      return age >= -clockError && age <= this.ttl
     })
   }
 
-  private readonly salt = Effect.suspend(() => Effect.map(this.get("salt"), saltIn))
+  private readonly salt = Effect.suspend(() => Effect.map(this.get("salt"), saltOf))
 
   private newSalt(now: number): Effect.Effect<Salt, unknown> {
     return Effect.flatMap(hex, (text) => {
-      const salt = { text: `${text} ${now}`, made: now }
+      const salt = { text: `${text} ${now}`, madeAt: now }
       return Effect.as(this.set("salt", salt.text), salt)
     })
   }
 
-  /** Moves an entry to the salt of another process, unless the key has been forgotten in the meantime. */
-  private follow(digest: Digest, { text: from }: Salt, date: string): Effect.Effect<void, unknown> {
+  /**
+   * If another process has overwritten the salt, moves the entry to that one, unless it has been forgotten meanwhile.
+   */
+  private moveToStoredSalt(digest: Digest, written: Salt, date: string): Effect.Effect<void, unknown> {
     return Effect.gen(this, function* () {
-      const salt = yield* this.within(this.salt)
-      if (salt === undefined || salt.text === from) return
-      if (yield* this.remove(digest(from))) yield* this.set(digest(salt.text), date)
+      const stored = yield* this.inTime(this.salt)
+      if (stored === undefined || stored.text === written.text) return
+      if (yield* this.remove(digest(written.text))) yield* this.set(digest(stored.text), date)
     })
   }
 
   private get(name: string): Effect.Effect<Option.Option<string>, unknown> {
-    return this.noted(Effect.suspend(() => this.store.get(name)))
+    return this.noticed(Effect.suspend(() => this.store.get(name)))
   }
 
   private set(name: string, text: string): Effect.Effect<void, unknown> {
-    return this.within(this.noted(Effect.suspend(() => this.store.set(name, text))))
+    return this.inTime(this.noticed(Effect.suspend(() => this.store.set(name, text))))
   }
 
-  /** Returns whether it was there: the file system's store fails to remove what is not. */
+  /**
+   * Returns whether there was such an entry. Asks first, because the file system's store fails to remove what is not
+   * there.
+   */
   private remove(name: string): Effect.Effect<boolean, unknown> {
-    return Effect.flatMap(this.within(this.get(name)), (written) =>
-      Option.isNone(written)
+    return Effect.flatMap(this.inTime(this.get(name)), (entry) =>
+      Option.isNone(entry)
         ? Effect.succeed(false)
-        : Effect.as(this.within(this.noted(Effect.suspend(() => this.store.remove(name)))), true)
+        : Effect.as(this.inTime(this.noticed(Effect.suspend(() => this.store.remove(name)))), true)
     )
   }
 
-  /** Any end but an interruption is an answer. */
-  private noted<A>(operation: Effect.Effect<A, unknown>): Effect.Effect<A, unknown> {
+  /** Notices that the store answered: with success or failure, but not by being interrupted. */
+  private noticed<A>(operation: Effect.Effect<A, unknown>): Effect.Effect<A, unknown> {
     return Effect.onExit(operation, (exit) =>
       Effect.sync(() => {
-        if (!Exit.isInterrupted(exit)) this.answers = true
+        if (!Exit.isInterrupted(exit)) this.isAnswering = true
       })
     )
   }
 
   /** Waits no longer than the timeout, even if the store or the caller cannot be interrupted. */
-  private within<A>(asked: Effect.Effect<A, unknown>): Effect.Effect<A, unknown> {
-    const tooLate = Effect.sync(() => {
-      this.answers = false
+  private inTime<A>(operation: Effect.Effect<A, unknown>): Effect.Effect<A, unknown> {
+    const timedOut = Effect.sync(() => {
+      this.isAnswering = false
     })
-    return asked.pipe(
+    return operation.pipe(
       Effect.interruptible,
       Effect.disconnect,
       Effect.interruptible,
       Effect.timeout(this.timeout),
-      Effect.tapError((error) => (Cause.isTimeoutException(error) ? tooLate : Effect.void))
+      Effect.tapError((error) => (Cause.isTimeoutException(error) ? timedOut : Effect.void))
     )
   }
 }
 
-/** Logs what goes wrong, and goes on. */
-const doneWithout =
-  <A>(otherwise: A) =>
+/** Logs any failure or defect, and succeeds with this value instead. */
+const loggedOr =
+  <A>(value: A) =>
   (self: Effect.Effect<A, unknown>): Effect.Effect<A> =>
     Effect.catchAllCause(self, (cause) =>
-      Effect.as(Effect.logWarning("The memory of accepted keys is not available; going on without.", cause), otherwise)
+      Effect.as(Effect.logWarning("The memory of accepted keys is unavailable; continuing without it.", cause), value)
     )
 
 /** Milliseconds since the epoch; `NaN` for any other text. */
-const dateIn = (text: string): number => (/^\d+$/.test(text) ? Number(text) : Number.NaN)
+const dateOf = (text: string): number => (/^\d+$/.test(text) ? Number(text) : Number.NaN)
 
-/** It keeps a list of hashes from being matched against hashes made elsewhere. One per store, but see `young`. */
+/**
+ * Keeps the hashes in one store from being matched against hashes from elsewhere. One per store, but see `settling`.
+ */
 interface Salt {
+  /** 32 hex digits, a space, and `madeAt`: what the store holds. */
   readonly text: string
   /** Milliseconds since the epoch. */
-  readonly made: number
+  readonly madeAt: number
 }
 
-const saltIn = (written: Option.Option<string>): Salt | undefined => {
-  const text = Option.getOrElse(written, () => "")
-  const [, made] = /^[0-9a-f]{32} (\d+)$/.exec(text) ?? []
-  return made === undefined ? undefined : { text, made: Number(made) }
+const saltOf = (entry: Option.Option<string>): Salt | undefined => {
+  const text = Option.getOrElse(entry, () => "")
+  const [, madeAt] = /^[0-9a-f]{32} (\d+)$/.exec(text) ?? []
+  return madeAt === undefined ? undefined : { text, madeAt: Number(madeAt) }
 }
 
+/** 128 random bits. */
 const hex = Effect.map(Effect.replicateEffect(Random.nextIntBetween(0, 256), 16), (bytes) =>
   bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("")
 )

@@ -63,7 +63,7 @@ export const fromResponse = (response: Response): Effect.Effect<Body> =>
 
 /** The response inside the platform's wrapper for aborting a request, and inside our own; neither reads anything. */
 const under = (response: Response): Response => {
-  const inner = KeylessResponse.inside(response) ?? (isInterruptible(response) ? response.original : undefined)
+  const inner = KeylessResponse.bodySource(response) ?? (isInterruptible(response) ? response.original : undefined)
   return inner === undefined ? response : under(inner)
 }
 

@@ -1,6 +1,6 @@
 /**
- * A response for a program that does not have the key. It and its errors show the request as it was before the key was
- * put in. Its body is handed on as it comes: only the program reads it.
+ * A response for a program that must not see the key. The response and its errors show the request as it was before the
+ * key was added. The body is passed on as it arrives: only the program reads it.
  */
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClientError from "@effect/platform/HttpClientError"
@@ -15,48 +15,49 @@ type Response = HttpClientResponse.HttpClientResponse
 
 /** What the program may see. */
 export interface Sight {
-  /** Without the key. */
+  /** The request without the key. */
   readonly request: HttpClientRequest.HttpClientRequest
-  /** Takes the key out of a text. */
+  /** Removes the key from a text. */
   readonly redact: (text: string) => string
 }
 
+/** The same response without the key, its body as it arrives. */
 export const make = (response: Response, sight: Sight): Response => new KeylessResponse(response, response, sight)
 
-/** The response whose body this one hands on, if this is a keyless one. */
-export const inside = (response: Response): Response | undefined => bodies.get(response)
+/** The response that this one takes its body from, if this is a keyless one. */
+export const bodySource = (response: Response): Response | undefined => bodySources.get(response)
 
-/** Hidden from whatever prints an object, like the fields below. */
-const bodies = new WeakMap<Response, Response>()
+/** Not a field, because whatever prints a response must not find it. The private fields below have the same reason. */
+const bodySources = new WeakMap<Response, Response>()
 
 /**
- * The same response with this body: the beginning of the original, or all of it. Length and encoding are those of this
- * body.
+ * The same response with this body, from which the key is removed. It is the original's, or its beginning. The headers
+ * for length and encoding are removed, because they describe the original.
  */
 export const withBody = (response: Response, body: Uint8Array<ArrayBuffer>, sight: Sight): Response => {
-  const kept = keyless(body, sight.redact)
+  const shown = withoutKey(body, sight.redact)
   const type = response.headers["content-type"]
-  const source = new globalThis.Response(kept.length === 0 ? null : kept, {
-    // `formData` needs it. The program's own client may have put anything there.
+  const source = new globalThis.Response(shown.length === 0 ? null : shown, {
+    // `formData` needs the content type. The program's own client may have put anything there, so it is checked.
     headers: type !== undefined && /^[\x20-\x7e]*$/.test(type) ? { "content-type": type } : {}
   })
-  const isRewritten = !hasNone(response, sight)
+  const isRewritten = !isBodiless(response, sight)
   return new KeylessResponse(response, HttpClientResponse.fromWeb(sight.request, source), sight, isRewritten)
 }
 
-/** Here the headers describe the body of another answer, so they stay true. */
-const hasNone = ({ status }: Response, { request }: Sight): boolean =>
+/** Such a response has no body, and its headers describe that of another one, so they stay true. */
+const isBodiless = ({ status }: Response, { request }: Sight): boolean =>
   request.method === "HEAD" || status === 204 || status === 205 || status === 304
 
 class KeylessResponse extends Inspectable.Class implements Response {
   readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
   readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
   readonly request: HttpClientRequest.HttpClientRequest
-  /** Hidden from whatever prints an object: each of these knows the request that was sent. */
+  /** Private at run time, too: printing the object must not show it, because it has the request that was sent. */
   readonly #head: Response
   readonly #body: Response
   readonly #redact: Sight["redact"]
-  /** Whether the body's length and encoding differ from those in which it came. */
+  /** Whether the body no longer has the length and encoding that the headers name. */
   readonly #isRewritten: boolean
   #headers: Headers.Headers | undefined
 
@@ -65,7 +66,7 @@ class KeylessResponse extends Inspectable.Class implements Response {
     this.request = request
     this.#head = head
     this.#body = body
-    bodies.set(this, body)
+    bodySources.set(this, body)
     this.#redact = redact
     this.#isRewritten = isRewritten
   }
@@ -75,7 +76,7 @@ class KeylessResponse extends Inspectable.Class implements Response {
   }
 
   get headers(): Headers.Headers {
-    this.#headers ??= this.#keyless(this.#head.headers)
+    this.#headers ??= this.#keylessHeaders(this.#head.headers)
     return this.#headers
   }
 
@@ -88,27 +89,27 @@ class KeylessResponse extends Inspectable.Class implements Response {
   }
 
   get stream() {
-    return Stream.mapError(this.#body.stream, this.#told)
+    return Stream.mapError(this.#body.stream, this.#keylessError)
   }
 
   get json() {
-    return Effect.mapError(this.#body.json, this.#told)
+    return Effect.mapError(this.#body.json, this.#keylessError)
   }
 
   get text() {
-    return Effect.mapError(this.#body.text, this.#told)
+    return Effect.mapError(this.#body.text, this.#keylessError)
   }
 
   get urlParamsBody() {
-    return Effect.mapError(this.#body.urlParamsBody, this.#told)
+    return Effect.mapError(this.#body.urlParamsBody, this.#keylessError)
   }
 
   get formData() {
-    return Effect.mapError(this.#body.formData, this.#told)
+    return Effect.mapError(this.#body.formData, this.#keylessError)
   }
 
   get arrayBuffer() {
-    return Effect.mapError(this.#body.arrayBuffer, this.#told)
+    return Effect.mapError(this.#body.arrayBuffer, this.#keylessError)
   }
 
   toJSON(): unknown {
@@ -119,7 +120,11 @@ class KeylessResponse extends Inspectable.Class implements Response {
     })
   }
 
-  readonly #told = ({ cause, description, reason }: HttpClientError.ResponseError): HttpClientError.ResponseError =>
+  readonly #keylessError = ({
+    cause,
+    description,
+    reason
+  }: HttpClientError.ResponseError): HttpClientError.ResponseError =>
     new HttpClientError.ResponseError({
       request: this.request,
       response: this,
@@ -128,17 +133,17 @@ class KeylessResponse extends Inspectable.Class implements Response {
       ...(description === undefined ? undefined : { description: this.#redact(description) })
     })
 
-  #keyless(headers: Headers.Headers): Headers.Headers {
-    const own = this.#isRewritten ? Headers.remove(headers, ["content-length", "content-encoding"]) : headers
-    const all = Object.values(own).join("\n")
-    // One look at all of them: for nearly every response it is the only one needed.
-    if (this.#redact(all) === all) return own
-    return Headers.fromInput(Object.entries(own).map(([name, value]) => [name, this.#redact(value)] as const))
+  #keylessHeaders(headers: Headers.Headers): Headers.Headers {
+    const kept = this.#isRewritten ? Headers.remove(headers, ["content-length", "content-encoding"]) : headers
+    const all = Object.values(kept).join("\n")
+    // One search through all of them: hardly any response needs more.
+    if (this.#redact(all) === all) return kept
+    return Headers.fromInput(Object.entries(kept).map(([name, value]) => [name, this.#redact(value)] as const))
   }
 }
 
-/** A key is plain ASCII, so it is found whatever surrounds it: one character stands for one byte here. */
-const keyless = (body: Uint8Array<ArrayBuffer>, redact: Sight["redact"]): Uint8Array<ArrayBuffer> => {
+/** A key is plain ASCII, so it is found among any bytes if each is read as one character. */
+const withoutKey = (body: Uint8Array<ArrayBuffer>, redact: Sight["redact"]): Uint8Array<ArrayBuffer> => {
   const before = characters(body)
   const after = redact(before)
   return after === before ? body : bytes(after)
@@ -151,23 +156,23 @@ const characters = (body: Uint8Array): string => {
   return pieces.join("")
 }
 
-/** The only character larger than a byte comes from the mask. */
+/** The only character that does not fit into a byte comes from the mask. */
 const bytes = (text: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(text.replaceAll("…", "..."), (character) => character.charCodeAt(0))
 
-/** How deep causes are followed. `fetch` has two levels; some errors are their own cause. */
+/** How deep causes are followed. `fetch` has two levels, and some errors are their own cause. */
 const deepest = 8
 
-/** What an error says, without what it holds, which may be the request, key included. */
+/** An error's words alone, without its other fields: one of them may hold the request, and so the key. */
 export const keylessCause = (cause: unknown, redact: Sight["redact"], depth = 0): unknown => {
   if (!(cause instanceof Error)) return typeof cause === "string" ? redact(cause) : undefined
   const { message, name, stack } = cause
-  const within = depth < deepest ? keylessCause(cause.cause, redact, depth + 1) : undefined
+  const inner = depth < deepest ? keylessCause(cause.cause, redact, depth + 1) : undefined
   const Kind = cause instanceof SyntaxError ? SyntaxError : Error
-  const told = new Kind(redact(message), within === undefined ? undefined : { cause: within })
-  // Programs tell errors apart by it.
-  if ("code" in cause && typeof cause.code === "string") Object.assign(told, { code: redact(cause.code) })
-  return Object.defineProperties(told, {
+  const copy = new Kind(redact(message), inner === undefined ? undefined : { cause: inner })
+  // Programs tell errors apart by their code.
+  if ("code" in cause && typeof cause.code === "string") Object.assign(copy, { code: redact(cause.code) })
+  return Object.defineProperties(copy, {
     name: { value: redact(name), configurable: true, writable: true },
     stack: { value: stack === undefined ? stack : redact(stack), configurable: true, writable: true }
   })

@@ -1,16 +1,16 @@
 /**
- * Whether refusals are about load at all. A gateway that refuses one request in twenty, however many there are, gains
- * nothing from fewer of them.
+ * Whether refusals are about load at all. Where a gateway refuses one request in twenty, however many there are,
+ * sending fewer of them gains nothing.
  *
- * It is an experiment that runs by itself: the window shrinks, and the share of refusals well below the starting level
- * is compared with the share above. If holding back more than halved it, the refusals were about load, and the next
- * experiment starts from there. If not, the window goes back to where it began, and refusals this frequent change
- * nothing for a while.
+ * It is an experiment that runs by itself. When the window shrinks, the share of refusals well below the level at which
+ * it began to shrink is compared with the share above. If sending less has more than halved that share, the refusals
+ * were about load, and the next experiment starts from the new level. If not, the window goes back to where it was, and
+ * refusals this frequent are tolerated for a while: they change nothing.
  */
 
 /** What is remembered about a request when it is sent. */
 export interface Shot {
-  /** How often the window had shrunk by then. Requests in flight at a refusal tell little more than it does. */
+  /** How often the window had shrunk by then. The requests of one era tell little more than the first one refused. */
   readonly era: number
   /** How many were in flight, including this one. */
   readonly level: number
@@ -19,68 +19,75 @@ export interface Shot {
 /** Levels up to this fraction of the starting level are "below". */
 const below = 0.75
 
-/** By the share above, this many refusals must be expected below before the number there says anything. */
-const enough = 5
-/** And this many outcomes must be known above, */
-const least = 8
+/** There is no verdict until this many refusals would be expected below, going by the share above, */
+const leastExpected = 5
 
-/** or else this many below: the window may never rise again. */
-const most = 100
+/** and until this many outcomes are known above, */
+const leastAbove = 8
+
+/** or this many below, because the window may never reach the upper levels again. */
+const enoughBelow = 100
 
 /** A share of refusals this high is overload, whatever the number of requests. */
 const overload = 0.4
 
-/** How long refusals are tolerated, in milliseconds: at first, and at most. Doubled each time anew. */
-const shortest = 60_000
-const longest = 600_000
+/**
+ * How long refusals are tolerated, in milliseconds: the first time, and at most. It doubles from one time to the next.
+ */
+const firstToleration = 60_000
+const longestToleration = 600_000
 
-/** The weight of one outcome in `recent`. */
+/** The weight of one outcome in `recentShare`. */
 const weight = 1 / 16
 
 export class Doubt {
-  /** The share of recent requests that was refused. */
-  recent = 0
-  /** Refusals are tolerated while `recent` is at most this, until `toleratedUntil`. */
+  /** The share of recent requests that were refused, as a moving average. */
+  recentShare = 0
+  /** Until `toleratedUntil`, refusals are tolerated while `recentShare` is at most this. */
   private tolerance = 0
   private toleratedUntil = Number.NEGATIVE_INFINITY
-  private toleratedFor = shortest
+  /** How long refusals will be tolerated the next time. */
+  private toleration = firstToleration
   /** The running experiment; `undefined` before the first refusal. */
   private experiment: Experiment | undefined
 
-  /** Takes in an outcome. Returns the limit to go back to, if holding back turned out to be of no use. */
-  hear(shot: Shot, refused: boolean, limit: number, era: number, now: number): number | undefined {
-    this.recent += ((refused ? 1 : 0) - this.recent) * weight
+  /** Adds an outcome. Returns the limit to go back to, if this one shows that sending less does not help. */
+  add(shot: Shot, refused: boolean, limit: number, era: number, now: number): number | undefined {
+    this.recentShare += ((refused ? 1 : 0) - this.recentShare) * weight
     if (this.experiment === undefined) {
       if (!refused) return undefined
       this.experiment = new Experiment(shot.level, limit, era)
     }
     this.experiment.add(shot, refused)
-    const share = this.experiment.helped()
-    if (share === undefined) return undefined
-    if (share === true) {
-      this.toleratedFor = shortest
+    const verdict = this.experiment.verdict()
+    if (verdict === undefined) return undefined
+    if (verdict === "helped") {
+      this.toleration = firstToleration
       this.experiment = Number.isFinite(limit) ? new Experiment(limit, limit, era) : undefined
       return undefined
     }
-    const { before } = this.experiment
-    this.tolerance = Math.min(2 * share, share + 0.1)
-    this.recent = share
-    this.toleratedUntil = now + this.toleratedFor
-    this.toleratedFor = Math.min(longest, this.toleratedFor * 2)
-    this.experiment = Number.isFinite(before) ? new Experiment(before, before, era + 1) : undefined
-    return before
+    const { limitBefore } = this.experiment
+    this.tolerance = Math.min(2 * verdict, verdict + 0.1)
+    this.recentShare = verdict
+    this.toleratedUntil = now + this.toleration
+    this.toleration = Math.min(longestToleration, this.toleration * 2)
+    this.experiment = Number.isFinite(limitBefore) ? new Experiment(limitBefore, limitBefore, era + 1) : undefined
+    return limitBefore
   }
 
+  /** Whether a refusal now changes nothing. */
   tolerates(now: number): boolean {
-    return now < this.toleratedUntil && this.recent <= this.tolerance
+    return now < this.toleratedUntil && this.recentShare <= this.tolerance
   }
 
+  /** Forgets the experiment, but not for how long refusals are tolerated. */
   reset(): void {
     this.experiment = undefined
-    this.recent = 0
+    this.recentShare = 0
   }
 }
 
+/** One comparison: outcomes at the levels above, and well below, the level at which it began. */
 class Experiment {
   private countAbove = 0
   private refusedAbove = 0
@@ -90,8 +97,9 @@ class Experiment {
   constructor(
     /** How many were in flight when it began. */
     private readonly level: number,
-    /** The limit then. */
-    readonly before: number,
+    /** The window's limit then. */
+    readonly limitBefore: number,
+    /** The era then. */
     private readonly era: number
   ) {}
 
@@ -100,19 +108,21 @@ class Experiment {
       this.countAbove += 1
       if (refused) this.refusedAbove += 1
     } else if (shot.era > this.era) {
-      // Requests sent before the window shrank say nothing about the effect of shrinking.
+      // A request sent before the window shrank says nothing about the effect of shrinking.
       this.countBelow += 1
       if (refused) this.refusedBelow += 1
     }
   }
 
-  /** `true`, or the share that is still refused; `undefined` while too little is known. */
-  helped(): true | number | undefined {
-    if (this.countAbove < least && this.countBelow < most) return undefined
+  /**
+   * Whether sending less helped; if not, the share that is refused all the same. `undefined` while too little is known.
+   */
+  verdict(): "helped" | number | undefined {
+    if (this.countAbove < leastAbove && this.countBelow < enoughBelow) return undefined
     const shareAbove = this.refusedAbove / this.countAbove
     const expected = this.countBelow * shareAbove
-    if (expected < enough) return undefined
+    if (expected < leastExpected) return undefined
     const share = this.refusedBelow / this.countBelow
-    return this.refusedBelow >= expected / 2 && share < overload ? share : true
+    return this.refusedBelow >= expected / 2 && share < overload ? share : "helped"
   }
 }

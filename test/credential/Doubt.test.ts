@@ -5,7 +5,7 @@ import { Doubt } from "../../src/credential/Doubt.js"
 /** Outcomes one after the other: every so-manieth is refused. What comes back is the first verdict, if there is one. */
 const hear = (doubt: Doubt, level: number, era: number, count: number, every: number, limit = 4, now = 0) => {
   let verdict: number | undefined
-  for (let i = 1; i <= count; i++) verdict ??= doubt.hear({ era, level }, i % every === 0, limit, era, now)
+  for (let i = 1; i <= count; i++) verdict ??= doubt.add({ era, level }, i % every === 0, limit, era, now)
   return verdict
 }
 
@@ -85,9 +85,9 @@ describe("what is tolerated", () => {
 it("the recent share follows what comes", () => {
   const doubt = new Doubt()
   hear(doubt, 1, 0, 200, 1)
-  expect(doubt.recent).toBeGreaterThan(0.99)
+  expect(doubt.recentShare).toBeGreaterThan(0.99)
   hear(doubt, 1, 0, 200, none)
-  expect(doubt.recent).toBeLessThan(0.01)
+  expect(doubt.recentShare).toBeLessThan(0.01)
   doubt.reset()
-  expect(doubt.recent).toBe(0)
+  expect(doubt.recentShare).toBe(0)
 })
