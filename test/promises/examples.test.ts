@@ -1,9 +1,10 @@
 /** The examples of the documentation: they run, and the README shows the one that it shows. */
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer, Logger, Redacted } from "effect"
+import { Chunk, ConfigProvider, Effect, Layer, Logger, Redacted, Stream } from "effect"
 import { Chat, OpenAiCompatible, Provider } from "knowngood"
 import { Gateway } from "knowngood/testing"
+import { Nimbus } from "../../docs/examples/preset.js"
 import { inChinese, notices } from "../../docs/examples/retryNotices.js"
 import { ask } from "../../docs/examples/tools.js"
 import { temperature, Weather } from "../../docs/examples/transformClient.js"
@@ -71,6 +72,61 @@ describe("retryNotices.ts", () => {
       )
     )
   )
+})
+
+describe("preset.ts", () => {
+  const request = { messages: [Chat.user("hi")], maxTokens: 9 }
+  const texts = Provider.stream(request).pipe(Chat.textOnly, Stream.runCollect, Effect.map(Chunk.join("")))
+  const spoken = Gateway.sse([
+    { choices: [{ delta: { content: "Hel" } }] },
+    { choices: [{ delta: { content: "lo" }, finish_reason: "stop" }] },
+    "[DONE]"
+  ])
+
+  it.effect("streams text with a good key, from the region's host, in the host's words", () =>
+    Effect.gen(function* () {
+      expect(yield* texts).toBe("Hello")
+      expect(yield* Gateway.requests).toMatchObject([
+        {
+          url: "https://us.nimbus.example/v1/chat/completions",
+          headers: { "x-nimbus-key": "k-1" },
+          body: { model: "nimbus-1", max_completion_tokens: 9 }
+        }
+      ])
+    }).pipe(
+      Effect.provide(Nimbus.layer({ region: "us", apiKey: Redacted.make("k-1") })),
+      Effect.provide(Gateway.layer([spoken]))
+    )
+  )
+
+  it.effect("says that a wrong key is refused, and where it is from", () =>
+    Effect.gen(function* () {
+      expect(yield* Effect.flip(texts)).toMatchObject({
+        _tag: "AuthRejected",
+        provider: "nimbus",
+        source: "NIMBUS_API_KEY",
+        attempts: 1
+      })
+    }).pipe(
+      Effect.provide(Nimbus.layer({ apiKey: Redacted.make("k-2") })),
+      Effect.provide(Gateway.layer([Gateway.status(401)]))
+    )
+  )
+
+  it.effect("reads its variable, and names it where it is not set", () => {
+    const configured = (variables: ReadonlyArray<readonly [string, string]>) =>
+      Effect.provide(
+        texts,
+        Layer.provide(Nimbus.layerConfig({}), Layer.setConfigProvider(ConfigProvider.fromMap(new Map(variables))))
+      )
+    return Effect.gen(function* () {
+      expect(yield* configured([["NIMBUS_API_KEY", "k-3"]])).toBe("Hello")
+      expect(yield* Gateway.requests).toMatchObject([
+        { url: "https://eu.nimbus.example/v1/chat/completions", headers: { "x-nimbus-key": "k-3" } }
+      ])
+      expect(yield* Effect.flip(configured([]))).toMatchObject({ _tag: "AuthMissing", source: "NIMBUS_API_KEY" })
+    }).pipe(Effect.provide(Gateway.layer([spoken])))
+  })
 })
 
 describe("transformClient.ts", () => {
