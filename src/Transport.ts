@@ -3,16 +3,13 @@
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Answer from "./answer/Answer.js"
 import * as ResponseBody from "./answer/ResponseBody.js"
 import * as Key from "./credential/Key.js"
-import * as ProviderError from "./ProviderError.js"
-import * as Classify from "./refusal/Classify.js"
+import type * as ProviderError from "./ProviderError.js"
 import * as Call from "./transport/Call.js"
 import * as Exchange from "./transport/Exchange.js"
 
@@ -31,8 +28,6 @@ export interface Timeouts {
 
 export interface Options extends Call.Options {
   readonly client: HttpClient.HttpClient
-  /** What the look of a refused key says. */
-  readonly hint?: ((key: Key.Key) => Classify.Hint | undefined) | undefined
   readonly timeouts?: Timeouts | undefined
 }
 
@@ -55,55 +50,32 @@ export interface Transport {
 const errorBodyBytes = 4096
 
 export const make = (options: Options): Transport => {
-  const { credential, provider, timeouts = {} } = options
+  const { timeouts = {} } = options
   const waits: Exchange.Waits = {
     headers: Duration.toMillis(timeouts.headers ?? "5 minutes"),
     idle: Duration.toMillis(timeouts.idle ?? "2 minutes"),
     stall: Duration.toMillis(timeouts.stall ?? "10 minutes")
   }
-  const errorBody = Duration.decode(timeouts.errorBody ?? "10 seconds")
+  const errorBody = { maxBytes: errorBodyBytes, within: Duration.decode(timeouts.errorBody ?? "10 seconds") }
   const exchange = Exchange.make({ ...options, waits })
   const call = Call.make(options)
 
   const send =
     <A, R>(read: Request<A, R>["read"]): Call.Send<A, R> =>
     (attempt) =>
-      Effect.flatMap(exchange(attempt.request, Key.scrub(attempt.key), attempt.scope), ({ response, ...source }) => {
-        const { headers, status } = response
-        attempt.span.attribute("status", status)
-        const fail = failing(attempt, { status, headers })
-        if (status >= 200 && status < 300) {
-          return read({ ...source, contentType: () => headers["content-type"], onEnd: attempt.over, waits, fail })
+      Effect.matchEffect(exchange(attempt.request, Key.scrub(attempt.key), attempt.scope), {
+        onFailure: (failure) => Effect.fail(attempt.failed(failure)),
+        onSuccess: ({ response, ...source }) => {
+          const { headers, status } = response
+          attempt.span.attribute("status", status)
+          const fail: Answer.Answer["fail"] = (fault, sofar) => attempt.fail(fault, response, sofar)
+          if (status >= 200 && status < 300) {
+            return read({ ...source, contentType: () => headers["content-type"], onEnd: attempt.ended, waits, fail })
+          }
+          const said = ResponseBody.prefix(source.body, errorBody)
+          return Effect.flatMap(said, (body) => fail({ _tag: "Refused", body }))
         }
-        const said = ResponseBody.prefix(source.body, { maxBytes: errorBodyBytes, within: errorBody })
-        return Effect.flatMap(said, (body) => fail({ _tag: "Refused", body }))
       })
-
-  const failing =
-    (
-      attempt: Call.Attempt,
-      raw: Pick<HttpClientResponse.HttpClientResponse, "status" | "headers">
-    ): Answer.Answer["fail"] =>
-    (fault, sofar) =>
-      Effect.flatMap(Effect.all([senderOf(attempt.key, sofar), Clock.currentTimeMillis]), ([sender, now]) => {
-        const error = Classify.fault(fault, { ...raw, provider, body: "", now }, sender)
-        const partial = sofar === undefined ? undefined : redact(attempt.key, sofar.partial)
-        const told = partial === undefined ? error : ProviderError.withFacts(error, { partial })
-        // Before any output the retry loop adds the facts of the call; afterwards there is no loop any more.
-        return Effect.fail(sender.emitted ? attempt.broke(told) : told)
-      })
-
-  const senderOf = (key: Key.Key | Key.NoKey, sofar: Answer.SoFar | undefined): Effect.Effect<Classify.Sender> =>
-    Effect.map(key._tag === "Key" ? credential.isKnownGood(key) : Effect.succeed(false), (knownGood) => ({
-      source: credential.source,
-      key,
-      knownGood,
-      emitted: sofar?.emitted === true,
-      // A key that was accepted here belongs here, whatever it looks like.
-      hint: key._tag === "Key" && !knownGood ? options.hint?.(key) : undefined
-    }))
 
   return { run: ({ provesKey, read, request }, scope) => call({ provesKey, request, send: send(read) }, scope) }
 }
-
-const redact = (key: Key.Key | Key.NoKey, text: string): string => (key._tag === "Key" ? key.redact(text) : text)

@@ -67,7 +67,7 @@ export const comes = (
         settled
       ),
       over: Effect.zipRight(
-        tell((turn) => gate.over(turn)),
+        tell((turn) => gate.ended(turn)),
         settled
       ),
       refused: (retryAfter) =>

@@ -365,8 +365,9 @@ for (const [language, catalog] of catalogs) {
       )
       const echo = `{"error":{"message":"no: ${plantedKey}","code":"${plantedKey}"}}`
       for (const status of [400, 401, 402, 500]) {
-        const raw = { provider: "mimo", status, headers: { "x-request-id": plantedKey }, body: echo, now: 0 }
-        const error = Classify.classify(raw, { source, key, knownGood: true, emitted: false })
+        const response = { provider: "mimo", status, headers: { "x-request-id": plantedKey }, now: 0 }
+        const failure = Classify.classify({ _tag: "Refused", body: echo }, response, { source, key, knownGood: true })
+        const error = ProviderError.make(failure, { attempts: 1, history: [] })
         const said = wordsOf(Explain.explain(error, catalog)) + wordsOf(Explain.retrying(notice(error), catalog))
         for (let i = 0; i + 8 <= plantedKey.length; i++) expect(said).not.toContain(plantedKey.slice(i, i + 8))
       }

@@ -201,7 +201,7 @@ export class Gate {
   }
 
   /** Nothing more of its answer will come, which makes room under the bound. */
-  over(turn: Turn): void {
+  ended(turn: Turn): void {
     if (!turn.isOpen) return
     this.close(turn)
     this.admit(this.now())

@@ -101,11 +101,14 @@ const make = (secret: string): Key | NoKey => {
   }
 }
 
+/** Takes the key itself out of a text, if there is a key. */
+export const redact = (key: Key | NoKey, text: string): string => (key._tag === "Key" ? key.redact(text) : text)
+
 /** Takes the key itself out of a text, and anything that looks like a key. */
 export const scrub =
   (key: Key | NoKey): ((text: string) => string) =>
   (text) =>
-    Redaction.shapes(key._tag === "Key" ? key.redact(text) : text)
+    Redaction.shapes(redact(key, text))
 
 /** Scheme, host and port that a request goes to. */
 export const originOf = (request: Request): string | undefined => BaseUrl.parse(request.url)?.origin

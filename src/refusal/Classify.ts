@@ -1,24 +1,30 @@
 /**
- * Facts of a refusal to a `ProviderError`: one pure function, the same for an HTTP refusal and for an error that
- * arrives inside a 200. What differs between providers stands in the tables below, each row with its source.
+ * What a refusal means: one pure function, the same for an HTTP refusal and for whatever goes wrong inside a 200. What
+ * differs between providers stands in the tables of `Rules`, each row with its source.
  */
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Key from "../credential/Key.js"
 import * as Redaction from "../credential/Redaction.js"
-import * as ProviderError from "../ProviderError.js"
+import type * as ProviderError from "../ProviderError.js"
 import type * as Fault from "./Fault.js"
 import * as Refusal from "./Refusal.js"
 import * as Rules from "./Rules.js"
 
-/** Who sent the refused request. */
+/** The answer that the fault is in. */
+export type Response = Omit<Refusal.Raw, "body">
+
+/** Who sent the request. */
 export interface Sender {
+  /** Where the key is looked for. */
   readonly source: string
   readonly key: Key.Key | Key.NoKey
+  /** Whether that key had been accepted before. */
   readonly knownGood: boolean
-  /** Whether output of this answer had already reached the caller. */
-  readonly emitted: boolean
+  /** What the look of the key says. */
   readonly hint?: Hint | undefined
+  /** What had come of the answer before the fault. */
+  readonly sofar?: SoFar | undefined
 }
 
 /** What the look of a refused key says: it belongs to another host. */
@@ -27,55 +33,20 @@ export interface Hint {
   readonly hosts: ReadonlyArray<string>
 }
 
-export const classify = (raw: Refusal.Raw, sender: Sender): ProviderError.ProviderError => {
-  const refusal = Refusal.read(raw)
-  const meaning = means(refusal)
-  const facts = factsOf(refusal, sender)
-  switch (meaning._tag) {
-    case "Quota":
-      return new ProviderError.QuotaExceeded({ ...facts, resetsAt: resetsAt(refusal) })
-    case "Request":
-      return new ProviderError.InvalidRequest({ ...facts, reason: meaning.reason })
-    case "Auth":
-      return sender.key._tag === "Key"
-        ? new ProviderError.AuthRejected({
-            ...facts,
-            source: sender.source,
-            fingerprint: sender.key.fingerprint,
-            knownGood: sender.knownGood,
-            retryAfter: refusal.retryAfter === undefined ? undefined : Duration.millis(refusal.retryAfter),
-            ...sender.hint
-          })
-        : new ProviderError.AuthMissing({ ...facts, source: sender.source, problem: sender.key.problem })
-    case "Transient":
-      return new ProviderError.Transient({
-        ...facts,
-        reason: meaning.reason,
-        retryAfter: refusal.retryAfter === undefined ? undefined : Duration.millis(refusal.retryAfter)
-      })
-    case "Response":
-      return new ProviderError.InvalidResponse({
-        ...facts,
-        reason: isRedirect(raw) ? "Redirect" : "NotTheProtocol",
-        location: isRedirect(raw) ? shown(raw.headers["location"], 800, sender) : undefined,
-        contentType: shown(raw.headers["content-type"], 120, sender),
-        preview: preview(raw.body, sender)
-      })
-  }
+/** The text that had come, and whether it had reached the caller. */
+export interface SoFar {
+  readonly partial: string
+  readonly emitted: boolean
 }
 
-/** The same for an answer that began with a 2xx and is none. `raw` is its status and headers, and what came of it. */
-export const fault = (fault: Fault.Fault, raw: Refusal.Raw, sender: Sender): ProviderError.ProviderError => {
-  const facts = factsOf(Refusal.read({ ...raw, body: "" }), sender)
-  const passes = (
-    reason: ProviderError.TransientReason,
-    more: { readonly code?: string | undefined; readonly clock?: "idle" | "stall" }
-  ) => new ProviderError.Transient({ ...facts, reason, ...more })
+/** A refusal by the status, or a 2xx that is no answer: what it means for the call. */
+export const classify = (fault: Fault.Fault, response: Response, sender: Sender): ProviderError.Failure => {
+  if (fault._tag === "Refused") return refused({ ...response, body: fault.body }, sender)
+  const facts = factsOf(Refusal.read({ ...response, body: "" }), sender)
   switch (fault._tag) {
-    case "Refused":
-      return classify({ ...raw, body: fault.body }, sender)
     case "Malformed":
-      return new ProviderError.InvalidResponse({
+      return {
+        _tag: "InvalidResponse",
         ...facts,
         reason: fault.reason,
         mismatch: shown(fault.mismatch, 200, sender),
@@ -83,15 +54,44 @@ export const fault = (fault: Fault.Fault, raw: Refusal.Raw, sender: Sender): Pro
         tool: shown(fault.tool, 120, sender),
         finishReason: shown(fault.finishReason, 120, sender),
         usage: counted(fault.usage),
-        contentType: shown(raw.headers["content-type"], 120, sender),
-        preview: preview(fault.preview === "" ? raw.body : fault.preview, sender)
-      })
+        contentType: shown(response.headers["content-type"], 120, sender),
+        preview: preview(fault.preview, sender)
+      }
     case "BrokenOff":
-      return passes(fault.reason, { code: shown(fault.code, 120, sender) })
+      return { _tag: "Transient", ...facts, reason: fault.reason, code: shown(fault.code, 120, sender) }
     case "Cut":
-      return passes("StreamInterrupted", { code: shown(fault.code, 120, sender) })
+      return { _tag: "Transient", ...facts, reason: "StreamInterrupted", code: shown(fault.code, 120, sender) }
     case "Stalled":
-      return passes("StreamStalled", { clock: fault.clock })
+      return { _tag: "Transient", ...facts, reason: "StreamStalled", clock: fault.clock }
+  }
+}
+
+const refused = (raw: Refusal.Raw, sender: Sender): ProviderError.Failure => {
+  const refusal = Refusal.read(raw)
+  const meaning = means(refusal)
+  const facts = factsOf(refusal, sender)
+  const retryAfter = refusal.retryAfter === undefined ? undefined : Duration.millis(refusal.retryAfter)
+  const { hint, key, knownGood, source } = sender
+  switch (meaning._tag) {
+    case "Quota":
+      return { _tag: "QuotaExceeded", ...facts, resetsAt: resetsAt(refusal) }
+    case "Request":
+      return { _tag: "InvalidRequest", ...facts, reason: meaning.reason }
+    case "Auth":
+      return key._tag === "Key"
+        ? { _tag: "AuthRejected", ...facts, source, fingerprint: key.fingerprint, knownGood, retryAfter, ...hint }
+        : { _tag: "AuthMissing", ...facts, source, problem: key.problem }
+    case "Transient":
+      return { _tag: "Transient", ...facts, reason: meaning.reason, retryAfter }
+    case "Response":
+      return {
+        _tag: "InvalidResponse",
+        ...facts,
+        reason: isRedirect(raw) ? "Redirect" : "NotTheProtocol",
+        location: isRedirect(raw) ? shown(raw.headers["location"], 800, sender) : undefined,
+        contentType: shown(raw.headers["content-type"], 120, sender),
+        preview: preview(raw.body, sender)
+      }
   }
 }
 
@@ -130,11 +130,10 @@ const passing = (refusal: Refusal.Refusal, status: number): Rules.Meaning | unde
   return { _tag: "Transient", reason: byWord ?? byStatus ?? "ServerError" }
 }
 
-const factsOf = (refusal: Refusal.Refusal, sender: Sender): ProviderError.Facts => ({
+const factsOf = (refusal: Refusal.Refusal, sender: Sender) => ({
   provider: refusal.provider,
-  attempts: 1,
-  history: [],
-  emitted: sender.emitted,
+  emitted: sender.sofar?.emitted === true,
+  partial: sender.sofar === undefined ? undefined : Key.redact(sender.key, sender.sofar.partial),
   status: refusal.httpStatus,
   code: shown(refusal.code, 120, sender),
   // A body of no known shape is no reason, but a reader may make something of it.

@@ -3,9 +3,10 @@
  * the key and about the server's capacity.
  *
  * It does not know what is sent or how the answer is read, so that the SDK's own requests and those of a transformed
- * client are guarded, counted and repeated by the same rules.
+ * client are guarded, judged, counted and repeated by the same rules.
  */
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -15,11 +16,13 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
 import type * as Credential from "../Credential.js"
-import * as Gate from "../credential/Gate.js"
+import type * as Gate from "../credential/Gate.js"
 import * as Key from "../credential/Key.js"
-import * as ProviderError from "../ProviderError.js"
+import type * as ProviderError from "../ProviderError.js"
 import { RetryObserver } from "../RetryObserver.js"
 import * as RetryPolicy from "../RetryPolicy.js"
+import * as Classify from "../refusal/Classify.js"
+import type * as Fault from "../refusal/Fault.js"
 import { CallLog } from "./CallLog.js"
 
 export interface Options {
@@ -31,6 +34,8 @@ export interface Options {
   readonly sendKey: "always" | "ifPresent"
   /** Whether the key may be sent over plain http to another machine. Default false. */
   readonly allowInsecure?: boolean | undefined
+  /** What the look of a refused key says. */
+  readonly hint?: ((key: Key.Key) => Classify.Hint | undefined) | undefined
   /** Default `RetryPolicy.standard`. */
   readonly policy?: RetryPolicy.RetryPolicy | RetryPolicy.Options | undefined
   /** Whether the calls with one key wait together when the server cannot take more. Default true. */
@@ -48,10 +53,14 @@ export interface Attempt {
   readonly scope: Scope.Scope
   readonly span: Tracer.Span
   /** Says that nothing more of the answer will come, so that a call waiting for its place may go. */
-  readonly over: () => void
-  /** Says that the answer broke after the attempt had succeeded. Returns the error with the facts of the whole call. */
-  readonly broke: <E extends Error>(error: E) => E
+  readonly ended: () => void
+  /** The error of a request that had no answer. */
+  readonly failed: (failure: ProviderError.Failure) => Error
+  /** Fails as the fault of this answer means, even if the attempt had succeeded before with its first output. */
+  readonly fail: (fault: Fault.Fault, response: Response, sofar?: Classify.SoFar) => Effect.Effect<never, Error>
 }
+
+type Response = Pick<HttpClientResponse.HttpClientResponse, "status" | "headers">
 
 /** Sends an attempt. It succeeds when the server has taken the request: with the first event, or with the whole answer. */
 export type Send<A, R> = (attempt: Attempt) => Effect.Effect<A, Error, R>
@@ -81,12 +90,8 @@ export const make = (options: Options): Run => {
 
   const run: Run = (call, scope) =>
     Effect.suspend(() => {
-      const log = new CallLog()
-      const place = new Gate.Place(coolsDown)
-      const once = Effect.catchAll(
-        keepOnSuccess(scope, (scope) => attempt(call, log, place, scope)),
-        (error) => Effect.fail(log.failed(error))
-      )
+      const log = new CallLog(coolsDown)
+      const once = keepOnSuccess(scope, (scope) => attempt(call, log, scope))
       const withNewKey = Effect.catchTag(once, "AuthRejected", (error) => tryNewKey(log, error, once))
       // The policy is only built once something has failed: nearly every call does without.
       return Effect.catchAll(withNewKey, (error) => {
@@ -98,26 +103,32 @@ export const make = (options: Options): Run => {
   const attempt = <A, R>(
     { provesKey, request, send }: Call<A, R>,
     log: CallLog,
-    place: Gate.Place,
     scope: Scope.Scope
   ): Effect.Effect<A, Error, R> =>
     Effect.gen(function* () {
       const { fail, span } = yield* spanOf(scope)
-      const { key, turn } = yield* Effect.withParentSpan(enter(place, scope), span)
+      const { key, turn } = yield* Effect.withParentSpan(enter(log, scope), span)
       const authorized = credential.authorize(request, key, terms)
-      if (Key.isRefusal(authorized)) return yield* Effect.fail(refusedByUs(authorized))
-      log.sent(key, turn.number)
+      if (Key.isRefusal(authorized)) return yield* Effect.fail(log.failed(refusedByUs(authorized)))
+      log.sends(key, turn)
+      const failed: Attempt["failed"] = (failure) => {
+        const error = log.failed(failure)
+        fail(error)
+        return error
+      }
       const sent = send({
         request: authorized,
         key,
         scope,
         span,
-        over: () => gate.over(turn),
-        broke: (error) => {
-          const told = log.failed(error)
-          fail(told)
-          return told
-        }
+        ended: () => gate.ended(turn),
+        failed,
+        fail: (fault, { headers, status }, sofar) =>
+          Effect.flatMap(Effect.all([isKnownGood(key), Clock.currentTimeMillis]), ([knownGood, now]) =>
+            Effect.fail(
+              failed(Classify.classify(fault, { provider, status, headers, now }, sender(key, knownGood, sofar)))
+            )
+          )
       })
       const answer = yield* sent.pipe(
         Effect.tapError((error) => heard(turn, log, error)),
@@ -132,28 +143,49 @@ export const make = (options: Options): Run => {
    * A key, and a turn to send it. The key is read before the wait, so that nobody waits for somebody else's key, and
    * again after a wait.
    */
-  const enter = (place: Gate.Place, scope: Scope.Scope): Effect.Effect<Entered, Error> =>
-    Effect.flatMap(readKey, (key) =>
-      Effect.flatMap(gate.enter(place, scope), (turn) => {
+  const enter = (log: CallLog, scope: Scope.Scope): Effect.Effect<Entered, Error> =>
+    Effect.flatMap(readKey(log), (key) =>
+      Effect.flatMap(gate.enter(log, scope), (turn) => {
         if (!turn.waited) return Effect.succeed({ key, turn })
-        const readAgain = Effect.timeoutOption(Effect.disconnect(readKey), keyIsReadWithin)
+        const readAgain = Effect.timeoutOption(Effect.disconnect(readKey(log)), keyIsReadWithin)
         return Effect.map(readAgain, (read) => ({ key: Option.getOrElse(read, () => key), turn }))
       })
     )
 
-  const readKey = Effect.flatMap(credential.read, (key): Effect.Effect<Key.Key | Key.NoKey, Error> => {
-    if (key._tag === "Key" || (options.sendKey === "ifPresent" && key.problem === "Absent")) return Effect.succeed(key)
-    const facts = ProviderError.nothingSent(provider)
-    return Effect.fail(new ProviderError.AuthMissing({ ...facts, source: credential.source, problem: key.problem }))
+  const readKey = (log: CallLog): Effect.Effect<Key.Key | Key.NoKey, Error> =>
+    Effect.flatMap(credential.read, (key) => {
+      if (key._tag === "Key" || (options.sendKey === "ifPresent" && key.problem === "Absent"))
+        return Effect.succeed(key)
+      const { problem } = key
+      return Effect.fail(
+        log.failed({ _tag: "AuthMissing", provider, emitted: false, source: credential.source, problem })
+      )
+    })
+
+  const refusedByUs = ({ problem, subject }: Key.Refusal): ProviderError.Failure => ({
+    _tag: "InvalidRequest",
+    provider,
+    emitted: false,
+    reason: "BadRequest",
+    problem,
+    subject
   })
 
-  const refusedByUs = ({ problem, subject }: Key.Refusal): Error =>
-    new ProviderError.InvalidRequest({
-      ...ProviderError.nothingSent(provider),
-      reason: "BadRequest",
-      problem,
-      subject
-    })
+  const isKnownGood = (key: Key.Key | Key.NoKey): Effect.Effect<boolean> =>
+    key._tag === "Key" ? credential.isKnownGood(key) : Effect.succeed(false)
+
+  const sender = (
+    key: Key.Key | Key.NoKey,
+    knownGood: boolean,
+    sofar: Classify.SoFar | undefined
+  ): Classify.Sender => ({
+    source: credential.source,
+    key,
+    knownGood,
+    // A key that was accepted here belongs here, whatever it looks like.
+    hint: key._tag === "Key" && !knownGood ? options.hint?.(key) : undefined,
+    sofar
+  })
 
   /**
    * Passes a failure on at once, whatever becomes of the call: policy, observer and interruption are its own affair.

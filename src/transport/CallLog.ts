@@ -1,36 +1,43 @@
 /**
- * What one call has done so far: the requests it made, how they ended, and the waits between them.
+ * One call: what it has done so far, and where it stands in the line of its gate.
  */
 import type * as Duration from "effect/Duration"
+import * as Gate from "../credential/Gate.js"
 import type * as Key from "../credential/Key.js"
 import * as ProviderError from "../ProviderError.js"
 
-export class CallLog {
-  attempts = 0
+/** It is its own place in the line, which the gate keeps; the requests, and how they ended, are kept here. */
+export class CallLog extends Gate.Place {
+  /** HTTP requests made. */
+  private attempts = 0
+  /** One entry for each request that has failed, with the wait that followed. */
+  private history: ReadonlyArray<ProviderError.Attempt> = []
   /** The key of the last request. */
   key: Key.Key | Key.NoKey | undefined
   /** The number of its turn at the gate. */
   turn = 0
   /** Whether a request was repeated because its key had been replaced meanwhile. Once is enough. */
   hasTriedNewKey = false
-  private history: ReadonlyArray<ProviderError.Attempt> = []
 
-  sent(key: Key.Key | Key.NoKey, turn: number): void {
+  /** A request is about to be sent. */
+  sends(key: Key.Key | Key.NoKey, turn: Gate.Turn): void {
     this.attempts += 1
     this.key = key
-    this.turn = turn
+    this.turn = turn.number
   }
 
-  /** The error with the facts of the whole call. */
-  failed<E extends ProviderError.ProviderError>(error: E): E {
-    // Only if this error belongs to a request: some come before anything is sent.
-    if (this.history.length < this.attempts) {
-      const { requestId, status } = error
-      this.history = [...this.history, { status, reason: ProviderError.word(error), requestId }]
+  /** The error of a failure. Here it is made, because here the facts of the whole call are known. */
+  failed(failure: ProviderError.Failure): ProviderError.ProviderError {
+    const { attempts } = this
+    // Only if this failure belongs to a request: some come before anything is sent.
+    if (this.history.length < attempts) {
+      const { requestId, status } = failure
+      this.history = [...this.history, { status, reason: ProviderError.word(failure), requestId }]
     }
-    return ProviderError.withFacts(error, { attempts: this.attempts, history: this.history })
+    return ProviderError.make(failure, { attempts, history: this.history })
   }
 
+  /** The wait before the next request begins. */
   waits(wait: Duration.Duration): void {
     const last = this.history.at(-1)
     if (last !== undefined) this.history = [...this.history.slice(0, -1), { ...last, wait }]

@@ -1,5 +1,5 @@
 /**
- * One HTTP exchange: no redirect, no span, no longer than its scope. What breaks is a `ProviderError`.
+ * One HTTP exchange: no redirect, no span, no longer than its scope.
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -19,7 +19,7 @@ import * as Body from "../answer/Body.js"
 import type * as ResponseBody from "../answer/ResponseBody.js"
 import * as Watch from "../answer/Watch.js"
 import * as Redaction from "../credential/Redaction.js"
-import * as ProviderError from "../ProviderError.js"
+import type * as ProviderError from "../ProviderError.js"
 
 export interface Options {
   readonly provider: string
@@ -39,7 +39,7 @@ export type Exchange = (
   scrub: (text: string) => string,
   /** The resources of the answer are given up with it. */
   scope: Scope.Scope
-) => Effect.Effect<Answered, ProviderError.ProviderError>
+) => Effect.Effect<Answered, ProviderError.Failure>
 
 /** The headers have come; the body has not been read yet. */
 export interface Answered extends Omit<ResponseBody.Source, "waits" | "onEnd"> {
@@ -126,7 +126,7 @@ export const make = ({ client, provider, waits }: Options): Exchange => {
     )
 }
 
-type Failure = ProviderError.ProviderError
+type Failure = ProviderError.Failure
 
 /** A client that fails because of the status still has an answer; what it means is decided here. */
 const given = <E extends HttpClientError.HttpClientError>(
@@ -239,37 +239,42 @@ export const unredirected = <R>(context: Context.Context<R>): Context.Context<R>
   return Context.add(context, FetchHttpClient.RequestInit, { ...init, redirect: "manual" })
 }
 
-const tooLate = (provider: string): ProviderError.ProviderError =>
-  new ProviderError.Transient({
-    ...ProviderError.nothingSent(provider),
-    reason: "TimedOut",
-    clock: "headers"
-  })
+const tooLate = (provider: string): Failure => ({
+  _tag: "Transient",
+  provider,
+  emitted: false,
+  reason: "TimedOut",
+  clock: "headers"
+})
 
 /** The client returned something that is not a response. Another try would return the same. */
-const none = (provider: string): ProviderError.ProviderError =>
-  new ProviderError.InvalidResponse({ ...ProviderError.nothingSent(provider), reason: "NotTheProtocol" })
+const none = (provider: string): Failure => ({
+  _tag: "InvalidResponse",
+  provider,
+  emitted: false,
+  reason: "NotTheProtocol"
+})
 
 /** What an exchange that broke means. */
 export const broken = (
   provider: string,
   error: HttpClientError.HttpClientError,
   scrub: (text: string) => string
-): ProviderError.ProviderError => {
+): Failure => {
   const system = Body.codeOf(error.cause)
   const code = word(system ?? error.reason, scrub)
-  const facts = { ...ProviderError.nothingSent(provider), code }
+  const facts = { provider, emitted: false, code }
   if (system !== undefined && untrusted.has(system)) {
-    return new ProviderError.InvalidRequest({ ...facts, reason: "BadRequest", problem: "UntrustedCertificate" })
+    return { _tag: "InvalidRequest", ...facts, reason: "BadRequest", problem: "UntrustedCertificate" }
   }
   if (error._tag === "RequestError" && error.reason !== "Transport") {
-    return new ProviderError.InvalidRequest({ ...facts, reason: "BadRequest" })
+    return { _tag: "InvalidRequest", ...facts, reason: "BadRequest" }
   }
   // The client reads the answer itself, and cannot parse it.
   if (error._tag === "ResponseError" && error.cause instanceof SyntaxError) {
-    return new ProviderError.InvalidResponse({ ...facts, status: error.response.status, reason: "NotTheProtocol" })
+    return { _tag: "InvalidResponse", ...facts, status: error.response.status, reason: "NotTheProtocol" }
   }
-  return new ProviderError.Transient({ ...facts, reason: /TIMEOUT|TIMEDOUT/.test(code) ? "TimedOut" : "Unreachable" })
+  return { _tag: "Transient", ...facts, reason: /TIMEOUT|TIMEDOUT/.test(code) ? "TimedOut" : "Unreachable" }
 }
 
 /**

@@ -8,7 +8,6 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -22,7 +21,6 @@ import type * as Credential from "../Credential.js"
 import * as Key from "../credential/Key.js"
 import type * as ProviderError from "../ProviderError.js"
 import type * as RetryPolicy from "../RetryPolicy.js"
-import * as Classify from "../refusal/Classify.js"
 import * as Call from "./Call.js"
 import * as Exchange from "./Exchange.js"
 
@@ -93,7 +91,7 @@ const transform = (client: HttpClient.HttpClient, options: Options): HttpClient.
   }
 
   const answered = (attempt: Call.Attempt, request: Request): Effect.Effect<Outcome, Refused> => {
-    const sight: KeylessResponse.Sight = { request, redact: redactor(attempt.key) }
+    const sight: KeylessResponse.Sight = { request, redact: (text) => Key.redact(attempt.key, text) }
     const answer = sent(postprocess(Effect.succeed(attempt.request)), scheme, sight.redact)
     return Effect.matchEffect(answer, {
       onSuccess: (response) => judged(attempt, response, sight, Effect.succeed),
@@ -104,7 +102,7 @@ const transform = (client: HttpClient.HttpClient, options: Options): HttpClient.
               Effect.fail(responseError(error, response, sight, cause))
             )
           : Effect.fail({
-              error: Exchange.broken(provider, error, Key.scrub(attempt.key)),
+              error: attempt.failed(Exchange.broken(provider, error, Key.scrub(attempt.key))),
               outcome: (cause) => Effect.fail(brokenOff(error, sight, cause))
             })
     })
@@ -122,22 +120,10 @@ const transform = (client: HttpClient.HttpClient, options: Options): HttpClient.
     }
     return Effect.flatMap(beginning(response), (body) => {
       const same = KeylessResponse.withBody(response, body, sight)
-      return Effect.flatMap(meaning(attempt.key, response, body), (error) =>
-        Effect.fail({ error, outcome: (error) => outcome(same, error) })
-      )
+      const refused = attempt.fail({ _tag: "Refused", body: new TextDecoder().decode(body) }, response)
+      return Effect.mapError(refused, (error) => ({ error, outcome: (error) => outcome(same, error) }))
     })
   }
-
-  const meaning = (key: Call.Attempt["key"], { headers, status }: Response, body: Uint8Array): Effect.Effect<Error> =>
-    Effect.zipWith(
-      key._tag === "Key" ? credential.isKnownGood(key) : Effect.succeed(false),
-      Clock.currentTimeMillis,
-      (knownGood, now) =>
-        Classify.classify(
-          { provider, status, headers, body: new TextDecoder().decode(body), now },
-          { source: credential.source, key, knownGood, emitted: false }
-        )
-    )
 
   return HttpClient.makeWith(Effect.flatMap(run), preprocess)
 }
@@ -198,9 +184,6 @@ const sent = (answer: Outcome, scheme: Key.Scheme, redact: KeylessResponse.Sight
     Effect.catchAllDefect((defect) => Effect.die(KeylessResponse.keylessCause(defect, redact)))
   )
 }
-
-const redactor = (key: Key.Key | Key.NoKey): KeylessResponse.Sight["redact"] =>
-  key._tag === "Key" ? key.redact : (text) => text
 
 /** The program may have put in a key itself. Ours replaces it, and may be the same. */
 const without = (request: Request, { header }: Key.Scheme): Request =>

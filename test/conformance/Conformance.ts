@@ -127,7 +127,8 @@ const checkRefusal = (recording: Recording, status: number, body: string): Reado
     isMadeOf: () => false,
     redact: (text) => text
   }
-  const error = Classify.classify(raw, { source: "KEY", key, knownGood: false, emitted: false })
+  const refused = { _tag: "Refused", body: raw.body } as const
+  const error = Classify.classify(refused, raw, { source: "KEY", key, knownGood: false })
   const found: Array<Mismatch> = []
   const compare = (field: string, expected: unknown, actual: unknown) => {
     if (expected !== actual) found.push({ id: recording.id, cut: "whole", field, expected, actual })

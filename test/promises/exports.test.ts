@@ -62,6 +62,7 @@ const knowngood: { readonly [namespace: string]: ReadonlyArray<string> } = {
     "TransientClock",
     "TransientReason",
     "isProviderError",
+    "make",
     "nothingSent",
     "schema",
     "withFacts",

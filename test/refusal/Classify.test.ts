@@ -22,7 +22,7 @@ const { key, noKey } = await Effect.runPromise(
   })
 )
 
-const sender: Classify.Sender = { source: "MIMO_API_KEY", key, knownGood: true, emitted: false }
+const sender: Classify.Sender = { source: "MIMO_API_KEY", key, knownGood: true }
 
 const raw = (status: number, body: unknown, headers: Refusal.Raw["headers"] = {}): Refusal.Raw => ({
   provider: "p",
@@ -32,8 +32,15 @@ const raw = (status: number, body: unknown, headers: Refusal.Raw["headers"] = {}
   now
 })
 
+/** The error of a call with this one fault. */
+const meant = (fault: Fault.Fault, response: Classify.Response, sender: Classify.Sender) =>
+  ProviderError.make(Classify.classify(fault, response, sender), { attempts: 1, history: [] })
+
+/** The error of a call with this one refusal. */
+const refused = (raw: Refusal.Raw, sender: Classify.Sender) => meant({ _tag: "Refused", body: raw.body }, raw, sender)
+
 const classify = (status: number, body: unknown, headers?: Refusal.Raw["headers"]): ProviderError.ProviderError =>
-  Classify.classify(raw(status, body, headers), sender)
+  refused(raw(status, body, headers), sender)
 
 /** The tag, with the reason where the tag has one: `Transient RateLimited`. */
 const name = (error: ProviderError.ProviderError): string =>
@@ -547,7 +554,7 @@ describe("what the user wrote decides nothing", () => {
       for (const prompt of prompts) {
         const body = echo(prompt)
         const fault: Fault.Fault = { _tag: "Refused", body: typeof body === "string" ? body : JSON.stringify(body) }
-        const error = Classify.fault(fault, raw(200, ""), sender)
+        const error = meant(fault, raw(200, ""), sender)
         const expected = where.includes("messages") || where === "in a message" ? "InvalidRequest" : "Transient"
         expect([prompt, error._tag]).toEqual([prompt, expected])
       }
@@ -646,7 +653,7 @@ describe("an error inside a 200", () => {
   ] as const) {
     it(`${title}: ${expected}, and the 200 is kept`, () => {
       const fault: Fault.Fault = { _tag: "Refused", body: typeof body === "string" ? body : JSON.stringify(body) }
-      const error = Classify.fault(fault, raw(200, ""), sender)
+      const error = meant(fault, raw(200, ""), sender)
       expect(name(error)).toBe(expected)
       expect(error.status).toBe(200)
     })
@@ -655,7 +662,7 @@ describe("an error inside a 200", () => {
 
 describe("an answer that is none", () => {
   const headers = { "content-type": "text/html", "x-request-id": "req-7" }
-  const fault = (fault: Fault.Fault, body = "") => Classify.fault(fault, raw(200, body, headers), sender)
+  const fault = (fault: Fault.Fault, body = "") => meant(fault, raw(200, body, headers), sender)
 
   it("malformed: what was wrong, and how it began", () => {
     expect(fault({ _tag: "Malformed", reason: "NotTheProtocol", preview: "<html>".repeat(50) })).toMatchObject({
@@ -681,7 +688,8 @@ describe("an answer that is none", () => {
       reason: "StreamInterrupted",
       code: "ECONNRESET"
     })
-    expect(fault({ _tag: "Cut", code: undefined })).toMatchObject({ reason: "StreamInterrupted", code: undefined })
+    expect(fault({ _tag: "Cut", code: undefined })).toMatchObject({ reason: "StreamInterrupted" })
+    expect(fault({ _tag: "Cut", code: undefined })).not.toHaveProperty("code")
   })
 
   it("stalled: which clock ran out", () => {
@@ -716,7 +724,8 @@ describe("an answer that is none", () => {
 
   it("what the model did not say is left away", () => {
     const error = fault({ _tag: "Malformed", reason: "NotJson", preview: "", tool: "", finishReason: "", refusal: "" })
-    expect(error).toMatchObject({ reason: "NotJson", tool: undefined, finishReason: undefined, refusal: undefined })
+    expect(error).toMatchObject({ reason: "NotJson" })
+    for (const fact of ["tool", "finishReason", "refusal"]) expect(error).not.toHaveProperty(fact)
   })
 
   it("what had been said before it is of no account", () => {
@@ -740,7 +749,8 @@ describe("a redirect", () => {
   })
 
   it("that points nowhere names nothing", () => {
-    expect(classify(302, "")).toMatchObject({ reason: "Redirect", location: undefined, detail: undefined })
+    expect(classify(302, "")).toMatchObject({ reason: "Redirect" })
+    for (const fact of ["location", "detail"]) expect(classify(302, "")).not.toHaveProperty(fact)
   })
 
   it("does not show a key that it carries along", () => {
@@ -772,19 +782,21 @@ describe("the facts", () => {
   it("a refused key is named by its source and fingerprint, and by whether it had been accepted", () => {
     const fingerprint = key._tag === "Key" ? key.fingerprint : ""
     expect(classify(401, "")).toMatchObject({ source: "MIMO_API_KEY", fingerprint, knownGood: true })
-    const first = Classify.classify(raw(401, ""), { ...sender, knownGood: false })
+    const first = refused(raw(401, ""), { ...sender, knownGood: false })
     expect(first).toMatchObject({ _tag: "AuthRejected", knownGood: false })
   })
 
   it("401 and 403 without a key are AuthMissing", () => {
     for (const status of [401, 403]) {
-      const error = Classify.classify(raw(status, ""), { ...sender, key: noKey })
+      const error = refused(raw(status, ""), { ...sender, key: noKey })
       expect(error).toMatchObject({ _tag: "AuthMissing", source: "MIMO_API_KEY", problem: "Absent", status })
     }
   })
 
   it("emitted says whether output had reached the caller", () => {
-    expect(Classify.classify(raw(200, anthropic("overloaded_error")), { ...sender, emitted: true }).emitted).toBe(true)
+    expect(
+      refused(raw(200, anthropic("overloaded_error")), { ...sender, sofar: { partial: "", emitted: true } }).emitted
+    ).toBe(true)
   })
 
   it("the server's words are cut at 800 characters, its code at 120, its request id at 200", () => {
@@ -937,10 +949,8 @@ const anyErrorWith = (...keys: ReadonlyArray<typeof key>) =>
   fc.oneof(
     fc
       .tuple(status, headers, body, fc.constantFrom(...keys))
-      .map(([status, headers, body, key]) => Classify.classify(raw(status, body, headers), { ...sender, key })),
-    fc
-      .tuple(fault, headers, body)
-      .map(([fault, headers, body]) => Classify.fault(fault, raw(200, body, headers), sender))
+      .map(([status, headers, body, key]) => refused(raw(status, body, headers), { ...sender, key })),
+    fc.tuple(fault, headers, body).map(([fault, headers, body]) => meant(fault, raw(200, body, headers), sender))
   )
 
 const anyError = anyErrorWith(key, noKey)
@@ -997,7 +1007,7 @@ describe("whatever a server writes", () => {
     for (const [name, most] of Object.entries(bounds)) {
       for (let before = most - 40; before <= most; before++) {
         const text = "x ".repeat(400).slice(0, before) + plantedKey
-        const error = Classify.fault(
+        const error = meant(
           { _tag: "Malformed", reason: "NotJson", preview: text, mismatch: text, refusal: text, finishReason: text },
           raw(200, "", { "content-type": text, "x-request-id": text }),
           sender
@@ -1016,7 +1026,7 @@ describe("whatever a server writes", () => {
     const judge = (text: string) => {
       classify(400, openAi(text, text, text), { "x-request-id": text, "retry-after": text })
       classify(307, text, { location: text, "content-type": text })
-      Classify.fault({ _tag: "Refused", body: JSON.stringify(openAi(text)) }, raw(200, text), sender)
+      meant({ _tag: "Refused", body: JSON.stringify(openAi(text)) }, raw(200, text), sender)
     }
     const judging = (size: number) => {
       const text = words(size)
