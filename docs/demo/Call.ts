@@ -9,11 +9,11 @@ import type { Words } from "./Words.js"
 export interface Ending {
   readonly error: ProviderError.ProviderError | undefined
   readonly retries: number
-  /** The last thing the reader was told beside the answer: the error, or a retry. */
+  /** The last thing shown apart from the answer: the error, or else a retry. */
   readonly message: string | undefined
 }
 
-/** The call, shown while it runs. It does not fail: an error is something to be shown, too. */
+/** Shows the call while it runs. It does not fail: an error is shown, too. */
 export const show = <R>(
   call: Effect.Effect<unknown, ProviderError.ProviderError, R>,
   page: Page,
@@ -47,7 +47,7 @@ export const show = <R>(
     return { error, retries, message }
   })
 
-/** Writes the answer token by token, and adds it up. */
+/** Writes the answer token by token, and returns it as a whole. */
 export const speak = <E>(
   answer: Stream.Stream<Chat.Event, E>,
   page: Page,

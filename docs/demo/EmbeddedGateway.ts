@@ -1,8 +1,9 @@
 /**
- * A small gateway on loopback: a real HTTP server that speaks OpenAI's chat and has the temper of MiMo's token plan.
+ * A small gateway on loopback: a real HTTP server that speaks OpenAI's chat protocol and behaves like MiMo's token
+ * plan.
  *
- * It answers a wrong key with a 401 for ever, and a good key with the very same 401 while it is busy. From one answer
- * nobody can tell which of the two it was.
+ * It always answers a wrong key with a 401, and a good key with the very same 401 while it is busy. A single answer
+ * does not tell which of the two it was.
  */
 import { createServer } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
@@ -10,7 +11,7 @@ import { Context, Duration, Effect, Layer, MutableRef } from "effect"
 // A user's program imports this from "knowngood/testing".
 import { Gateway } from "../../src/testing/index.js"
 
-/** Made up for this gateway, and good nowhere else. It knows the first two. */
+/** Made up for this gateway, and of no use anywhere else. It accepts the first two. */
 export const keys = {
   session: "tp-s4vWq8Lr2Zk7Xn3Bt9Jc6Hd1Fy",
   neighbour: "tp-s8mPz5Tg1Rb6Qc2Yk9Nw4Vx7Ls",
@@ -18,29 +19,29 @@ export const keys = {
 } as const
 
 /**
- * So many calls are admitted within `window`, of all users together; the next ones are refused. The neighbour's calls keep
- * their places until somebody has been refused for them, however slow the machine is.
+ * How many calls, of all users together, are admitted within `window`. The others are refused. The neighbour's calls
+ * keep their places until somebody has been refused because of them, however slow the machine is.
  */
 export const places = 4
 
-/** Less than the shortest wait before a retry, so that a busy moment has passed by then. */
+/** Shorter than the shortest wait before a retry, so that the gateway has room again by then. */
 const window = Duration.millis(450)
 
-/** `Open`: as busy as its callers make it. `Full`: no place for anyone. `Down`: an error of its own. */
+/** `Open`: as busy as its callers make it. `Full`: no room for anyone. `Down`: every call gets a 503. */
 export type Condition = "Open" | "Full" | "Down"
 
 export interface Service {
   /** The base URL. */
   readonly url: string
-  /** How many requests have come in so far, the neighbour's not counted. */
+  /** How many requests have arrived so far, not counting the neighbour's. */
   readonly requests: Effect.Effect<number>
-  /** The gateway is in this condition as long as the effect runs. */
+  /** Keeps the gateway in this condition while the effect runs. */
   readonly during: (condition: Condition) => <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
 export class EmbeddedGateway extends Context.Tag("demo/EmbeddedGateway")<EmbeddedGateway, Service>() {}
 
-/** What the model says to a question. */
+/** The model's answer to a question. */
 export type Model = (question: string) => string
 
 export const layer = (model: Model) =>
@@ -60,9 +61,9 @@ export const layer = (model: Model) =>
 const service = (gateway: Gateway.Service, condition: MutableRef.MutableRef<Condition>): Service => ({
   url: `${gateway.url}/v1`,
   requests: Effect.map(gateway.requests, (all) => all.filter((request) => keyOf(request) !== keys.neighbour).length),
-  during: (passing) => (self) =>
+  during: (temporary) => (self) =>
     Effect.acquireUseRelease(
-      Effect.sync(() => MutableRef.getAndSet(condition, passing)),
+      Effect.sync(() => MutableRef.getAndSet(condition, temporary)),
       () => self,
       (before) => Effect.sync(() => MutableRef.set(condition, before))
     )
@@ -83,16 +84,16 @@ const known: ReadonlySet<string | undefined> = new Set([keys.session, keys.neigh
 
 const keyOf = (request: Gateway.Recorded): string | undefined => request.headers["api-key"]
 
-/** Whether a call finds a place. */
+/** Whether there is a place for a call. */
 const admission = () => {
   let admitted: ReadonlyArray<{ readonly at: number; readonly stays: boolean }> = []
   return (request: Gateway.Recorded): boolean => {
     const { at } = request
-    admitted = admitted.filter((before) => before.stays || at - before.at < Duration.toMillis(window))
+    admitted = admitted.filter((earlier) => earlier.stays || at - earlier.at < Duration.toMillis(window))
     const isIn = admitted.length < places
     admitted = isIn
       ? [...admitted, { at, stays: keyOf(request) === keys.neighbour }]
-      : admitted.map((before) => ({ ...before, stays: false }))
+      : admitted.map((earlier) => ({ ...earlier, stays: false }))
     return isIn
   }
 }
@@ -120,7 +121,7 @@ const answerTo = (body: unknown, model: Model): Gateway.Answer => {
   const question = questionIn(body)
   if (question === undefined) return malformed
   const tokens = tokensOf(model(question.text))
-  return question.stream ? streamed(question.model, tokens) : whole(question.model, tokens)
+  return question.stream ? streamed(question.model, tokens) : complete(question.model, tokens)
 }
 
 interface Question {
@@ -138,7 +139,7 @@ const questionIn = (body: unknown): Question | undefined => {
 const fields = (value: unknown): { readonly [name: string]: unknown } =>
   typeof value === "object" && value !== null ? { ...value } : {}
 
-/** Words with the space before and the punctuation after them, as a model's tokens mostly are. */
+/** Each word with the space before it and the punctuation after it, as most of a model's tokens are. */
 const tokensOf = (text: string): ReadonlyArray<string> => {
   const tokens: Array<string> = []
   let space = ""
@@ -152,7 +153,7 @@ const tokensOf = (text: string): ReadonlyArray<string> => {
   return tokens
 }
 
-/** It waits in a queue at first, with nothing but keep-alive comments, and then speaks a token at a time. */
+/** At first only keep-alive comments, as from a gateway whose calls wait in a queue, and then a token at a time. */
 const streamed = (model: string, tokens: ReadonlyArray<string>): Gateway.Answer =>
   Gateway.paced(
     "35 millis",
@@ -174,7 +175,7 @@ const chunk = (model: string, delta: object, choice?: object) => ({
   choices: [{ index: 0, delta, finish_reason: null, ...choice }]
 })
 
-const whole = (model: string, tokens: ReadonlyArray<string>): Gateway.Answer =>
+const complete = (model: string, tokens: ReadonlyArray<string>): Gateway.Answer =>
   Gateway.json({
     id: "demo",
     object: "chat.completion",

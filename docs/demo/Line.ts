@@ -1,6 +1,6 @@
 /**
- * A line that is being written piece by piece, and how far it is. It breaks at the page's width, between words or, as
- * Chinese does, between characters.
+ * Text that is written piece by piece. It is broken at the width of the page: between words or, in Chinese, between
+ * characters.
  */
 export class Line {
   private column: number
@@ -13,7 +13,7 @@ export class Line {
     this.column = start
   }
 
-  /** The piece as it is to be printed: with line breaks and the margin where they belong. */
+  /** The piece as it is to be printed, with line breaks and margins. */
   add(piece: string): string {
     return (piece.match(units) ?? []).map((unit) => this.place(unit)).join("")
   }
@@ -42,10 +42,10 @@ export class Line {
   }
 }
 
-/** Columns kept free at the right, for punctuation and the ends of words that come as pieces of their own. */
+/** Columns kept free on the right, for punctuation and word endings that come as separate pieces. */
 const reserve = 4
 
-/** Characters that take two columns. */
+/** Characters that are two columns wide. */
 const wide =
   "\\u2E80-\\u303E\\u3041-\\uA4CF\\uAC00-\\uD7A3\\uF900-\\uFAFF\\uFE30-\\uFE6F\\uFF00-\\uFF60\\uFFE0-\\uFFE6" +
   "\\u{1F300}-\\u{1FAFF}\\u{20000}-\\u{3FFFD}"
@@ -60,5 +60,5 @@ const units = new RegExp(
 const beginsLine = new RegExp(`^(?![${closing}])[${wide}${opening}]`, "u")
 const wides = new RegExp(`[${wide}]`, "gu")
 
-/** How many columns a text takes in a terminal. */
+/** The width of a text in a terminal, in columns. */
 export const columns = (text: string): number => [...text].length + (text.match(wides)?.length ?? 0)

@@ -1,4 +1,4 @@
-/** A real service: one streamed answer of it, with the key from its environment variable. */
+/** One streamed answer from a real service, with the key from its environment variable. */
 import type { HttpClient } from "@effect/platform"
 import { type ConfigError, Effect, Layer, Stream } from "effect"
 // A user's program imports these from "knowngood".
@@ -18,7 +18,7 @@ export interface Choice {
 
 interface Service {
   readonly name: string
-  /** What is asked if no model is named: one that is cheap, and does not think for long. */
+  /** The model if none is named: a cheap one that does not think for long. */
   readonly model: string
   readonly regions: ReadonlyArray<string>
   readonly layer: (choice: Choice) => Layer.Layer<Provider.Provider, ConfigError.ConfigError, HttpClient.HttpClient>
@@ -59,7 +59,7 @@ const services: { readonly [name in Name]: Service } = {
 /** The regions of a provider; none if it has only one. */
 export const regions = (name: Name): ReadonlyArray<string> => services[name].regions
 
-/** One streamed answer. The requests are those that this side made: the service keeps its own count. */
+/** Shows one streamed answer. The requests are counted on this side. */
 export const play = (
   name: Name,
   choice: Choice,

@@ -1,4 +1,4 @@
-/** The command line: what the demo is asked to do, or what is wrong with it. */
+/** The command line: what the demo is to do, or what is wrong with the options. */
 import { parseArgs } from "node:util"
 import { Either } from "effect"
 import { type Name, names, regions } from "./LiveService.js"
@@ -10,7 +10,7 @@ export interface Options {
   readonly lang: Language
   readonly json: boolean
   readonly help: boolean
-  /** A real service to ask, in place of the steps with the embedded gateway. */
+  /** The real service to ask instead of going through the steps. */
   readonly provider: Name | undefined
   readonly model: string | undefined
   readonly region: string | undefined
@@ -28,10 +28,10 @@ export type Problem =
       readonly value: string
       readonly choices: ReadonlyArray<string>
     }
-  /** An option that means nothing without a provider, or with this one. */
+  /** An option that has no meaning without a provider, or with this one. */
   | { readonly _tag: "NotHere"; readonly option: string; readonly provider: string | undefined }
 
-/** A problem, and the language to say it in. */
+/** A problem, and the language in which to report it. */
 export interface Refusal {
   readonly lang: Language
   readonly problem: Problem
@@ -47,7 +47,7 @@ const accepted = {
 } as const
 
 export const parse = (args: ReadonlyArray<string>): Either.Either<Options, Refusal> => {
-  // Not strict, because its own messages are in English only.
+  // Not strict, because `parseArgs` reports problems in English only.
   const { tokens, values } = parseArgs({ args: [...args], options: accepted, strict: false, tokens: true })
   const lang = languages.find((language) => language === values.lang) ?? "en"
   const problem = tokens.map(problemOf).find((found) => found !== undefined)

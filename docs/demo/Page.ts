@@ -14,11 +14,11 @@ export interface Page {
   readonly moment: (text: string, style?: Style) => Effect.Effect<void>
   /** A paragraph that belongs to the moment above it. */
   readonly aside: (text: string, style?: Style) => Effect.Effect<void>
-  /** A piece of running text. The first piece after anything else gets the time into its margin. */
+  /** A piece of running text. The first piece after anything else has the time in its margin. */
   readonly write: (piece: string) => Effect.Effect<void>
 }
 
-/** Shows nothing: standard output belongs to a program. */
+/** Shows nothing, because a program reads the standard output. */
 export const blank: Page = {
   heading: () => Effect.void,
   paragraph: () => Effect.void,
@@ -33,7 +33,7 @@ export interface Output {
   readonly write: (text: string) => unknown
 }
 
-/** `seconds` writes a time for the margin. */
+/** @param seconds Formats a time for the margin. */
 export const make = (output: Output, seconds: (elapsed: number) => string): Page => {
   const paint = painter(output)
   const width = Math.max(40, Math.min(output.columns ?? widest, widest))
@@ -82,10 +82,10 @@ export const make = (output: Output, seconds: (elapsed: number) => string): Page
   }
 }
 
-/** Lines that are longer are hard to read. */
+/** Longer lines are hard to read. */
 const widest = 104
 
-/** Where paragraphs begin, and where those with a time beside them do. */
+/** The column in which paragraphs begin, and those with a time beside them. */
 const indent = 3
 const margin = 11
 
@@ -98,7 +98,7 @@ const codes: { readonly [style in Style]: string } = {
   red: "31"
 }
 
-/** Colours only for a reader at a terminal, who has not asked for none (no-color.org). */
+/** Colours only for a terminal, and only if the reader has not turned them off (no-color.org). */
 const painter = (output: Output): ((text: string, style: Style) => string) => {
   const { NO_COLOR, TERM } = process.env
   const colours = output.isTTY === true && (NO_COLOR === undefined || NO_COLOR === "") && TERM !== "dumb"

@@ -1,4 +1,4 @@
-/** One thing the demo shows, and what must come of it. */
+/** One thing that the demo shows, and what must come of it. */
 import { Effect } from "effect"
 import type { ProviderError } from "../../src/index.js"
 import * as Call from "./Call.js"
@@ -27,13 +27,13 @@ export interface Expected {
   readonly outcome: Outcome
   readonly tag?: Tag
   readonly knownGood?: boolean
-  /** The least and the most, as counted by the gateway. */
+  /** The fewest and the most requests, as counted by the gateway. */
   readonly requests: readonly [number, number]
 }
 
 export type Outcome = "answered" | "failed"
 
-/** What was seen of a step; with `--json`, its line. */
+/** What was seen of a step. With `--json`, this is its line. */
 export interface Seen {
   readonly step: string
   readonly requests: number
@@ -42,7 +42,7 @@ export interface Seen {
   readonly message?: string
 }
 
-/** What was seen, and whether it was what must come. */
+/** What was seen, and whether it was what was expected. */
 export interface Result {
   readonly seen: Seen
   readonly passed: boolean

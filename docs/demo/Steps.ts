@@ -1,4 +1,4 @@
-/** The steps of the demo: one session with a key that works, and what can befall it. */
+/** The steps of the demo: one session with a key that works, and what can happen to it. */
 import type { HttpClient } from "@effect/platform"
 import { Effect, Redacted, Ref } from "effect"
 // A user's program imports these from "knowngood".
@@ -9,7 +9,7 @@ import type { Page } from "./Page.js"
 import type { Step } from "./Step.js"
 import type { Words } from "./Words.js"
 
-/** How many calls come at once in the last step. */
+/** How many calls arrive at once in the last step. */
 const crowd = 2 * places
 
 export const make = (
@@ -23,7 +23,7 @@ export const make = (
     const neighbour = yield* MiMo.make({ ...at, apiKey: Redacted.make(keys.neighbour) })
     const stranger = yield* MiMo.make({ ...at, apiKey: Redacted.make(keys.wrong) })
     const nobody = yield* MiMo.make(at)
-    // The same key with the same memory of it, and waits that are short enough to watch ten of them.
+    // The same credential, and waits that are short enough to watch ten of them.
     const impatient = yield* MiMo.make({
       ...at,
       credential: session.credential,
@@ -84,7 +84,7 @@ export const make = (
       {
         id: "burst",
         call: Effect.tap(burst, (answers) => page.moment(words.burst(answers.length))),
-        // Whoever is refused is so twice at the most; calls that wait together may not be refused at all.
+        // No call is refused more than twice, and calls that are held back together may not be refused at all.
         expected: { outcome: "answered", requests: [crowd, 3 * crowd] }
       }
     ]

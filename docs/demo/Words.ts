@@ -1,4 +1,4 @@
-/** What the demo says itself, in each language. The errors and the retries are the SDK's to explain. */
+/** What the demo itself says, in each language. Errors and retries are put into words by the SDK. */
 import type { Catalog } from "../../src/explain/Catalog.js"
 import { en as enCatalog } from "../../src/explain/en.js"
 import { zh as zhCatalog } from "../../src/explain/zh.js"
@@ -10,7 +10,7 @@ export interface Words {
   readonly title: string
   readonly intro: (url: string, places: number) => string
   readonly steps: { readonly [id in StepId]: { readonly title: string; readonly intro: string } }
-  /** What is asked, and what the embedded gateway's model says to it. */
+  /** What is asked, and what the embedded gateway's model answers. */
   readonly talk: readonly [Turn, Turn, Turn]
   readonly burst: (calls: number) => string
   readonly passed: (seen: Seen) => string
@@ -18,7 +18,7 @@ export interface Words {
   readonly end: (passed: number, steps: number) => string
   readonly live: (provider: string, model: string) => string
   readonly thinking: string
-  /** A retry in one line: which it is, and why. */
+  /** A retry in one line: which one, and why. */
   readonly retry: (title: string, why: string) => string
   readonly used: (requests: number) => string
   readonly noServer: string
@@ -45,41 +45,42 @@ const range = ([least, most]: Expected["requests"], to: string): string =>
 
 const en: Words = {
   catalog: enCatalog,
-  title: "knowngood: a key that works stays a key that works",
+  title: "knowngood: a key that works keeps working",
   intro: (url, places) =>
-    `A small gateway now runs at ${url}. Like MiMo's token plan it answers 401 “Invalid API Key” to a wrong key, and to a good one as well when more than ${places} calls come at once. One answer does not tell which it was. No key of yours is used.`,
+    `A small gateway is now running at ${url}. Like MiMo's token plan, it answers a wrong key with 401 “Invalid API Key”, and a good key with the same 401 when more than ${places} calls arrive at once. A single answer does not tell which it was. None of your own keys is used.`,
   steps: {
     stream: {
       title: "A streamed answer",
-      intro: "The first call with this key. It is answered, so from now on the key is known good."
+      intro: "The first call with this key is answered, so from now on the key is known good."
     },
     "known-good-401": {
       title: "A 401 in the middle of the session",
-      intro: "Other users fill the gateway at this moment. The same key asks its next question."
+      intro: "Other users have just filled the gateway when the same key asks its next question."
     },
     "never-good-401": {
       title: "The same 401, for a key that never worked",
-      intro: "Nothing speaks for this key, so it is not tried again."
+      intro: "Nothing suggests that this key works, so the call is not retried."
     },
     "no-key": { title: "No key at all", intro: "MIMO_API_KEY is not set." },
     "auth-budget": {
       title: "A known-good key, refused every time",
-      intro: "The gateway stays full. The key has 2 retries, not more."
+      intro: "The gateway stays full. A known-good key gets 2 retries and no more."
     },
     "transient-budget": {
       title: "A gateway that is down",
-      intro: "It answers 503 to every call. That has a budget of its own: 10 retries, here with short waits."
+      intro:
+        "It answers every call with 503. Such errors have a budget of their own: 10 retries, with short waits here."
     },
     burst: {
       title: "8 calls at once",
-      intro: "Twice as many as the gateway takes. After its complaints, calls with one key go a few at a time."
+      intro: "Twice as many as the gateway takes. After its refusals, calls with one key are sent a few at a time."
     }
   },
   talk: [
     {
       question: "Why is the sky blue?",
       answer:
-        "Air scatters short waves of light far more than long ones. So the blue part of sunlight is bent aside on its way through the sky and reaches your eyes from every direction."
+        "Air scatters short waves of light far more than long ones. So the blue part of sunlight is scattered all over the sky and reaches your eyes from every direction."
     },
     {
       question: "And why is the sunset red?",
@@ -89,10 +90,10 @@ const en: Words = {
     { question: "And the sea?", answer: "Water absorbs red light first, so deep water looks blue." }
   ],
   burst: (calls) => `${calls} calls, ${calls} answers.`,
-  passed: (seen) => `${enOutcome(seen)}, as it should be.`,
+  passed: (seen) => `${enOutcome(seen)}, as expected.`,
   failed: (seen, expected) =>
-    `${enOutcome(seen)}. It should have been ${expected.tag ?? expected.outcome}, requests: ${range(expected.requests, " to ")}.`,
-  end: (passed, steps) => `${passed} of ${steps} steps went as they should.`,
+    `${enOutcome(seen)}. Expected: ${expected.tag ?? expected.outcome}, requests: ${range(expected.requests, " to ")}.`,
+  end: (passed, steps) => `${passed} of ${steps} steps went as expected.`,
   live: (provider, model) => `${provider}, model ${model}. This is the real service.`,
   thinking: "(thinking)",
   retry: (title, why) => `${title}. ${why}`,
@@ -110,14 +111,14 @@ const en: Words = {
       case "Stray":
         return `“${problem.text}” is not an option.`
       case "UnknownChoice":
-        return `${problem.option} cannot be “${problem.value}”. It can be: ${problem.choices.join(", ")}.`
+        return `${problem.option} cannot be “${problem.value}”. Use one of: ${problem.choices.join(", ")}.`
       case "NotHere":
         return problem.provider === undefined
-          ? `${problem.option} only goes with --provider.`
-          : `${problem.option} does not go with --provider ${problem.provider}.`
+          ? `${problem.option} can only be used with --provider.`
+          : `${problem.option} cannot be used with --provider ${problem.provider}.`
     }
   },
-  seeHelp: "npm run demo -- --help lists the options.",
+  seeHelp: "Run npm run demo -- --help to see the options.",
   help: `npm run demo -- [options]
 
 Shows what knowngood does when a gateway answers 401 for a key that works.
@@ -131,11 +132,11 @@ It runs a gateway of its own, takes about 12 seconds and needs no key.
                        DEEPSEEK_API_KEY, and so on
   --model NAME         with --provider: the model
   --region NAME        with --provider mimo (cn, sgp, ams, payg) or minimax
-                       (cn, global): where the key belongs
+                       (cn, global): the region of the key
   --help               this text
 
-Exit code: 0 if every step went as it should, 1 if one did not, 2 for an
-option that does not exist.
+Exit code: 0 if every step went as expected, 1 if one did not, 2 if the
+options are wrong.
 `
 }
 

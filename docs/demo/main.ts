@@ -1,5 +1,6 @@
 /**
- * `npm run demo`: what happens when a gateway answers 401 for a key that works, with a real HTTP server and no real key.
+ * `npm run demo`: what happens when a gateway answers 401 for a key that works. The HTTP server is real, the keys are
+ * not.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -60,7 +61,7 @@ const embedded = (page: Page.Page, own: Words, report: Report) =>
     return passed === steps.length ? 0 : 1
   })
 
-// Whoever reads the output may stop reading, as `head` does.
+// The reader of the output may close it early, as `head` does.
 process.stdout.once("error", () => process.exit(1))
 
 run.pipe(

@@ -1,7 +1,8 @@
 /**
  * The bytes of a response, a chunk at a time, by callback. An Effect stream costs a hundred microseconds to set up and
- * ten per read, and live traffic is one event per read; so the platform's underlying stream is read directly where the
- * response shows exactly that and nobody else has begun to read it. Every other response is read as it shows itself.
+ * ten per read, and live traffic is one event per read. So the platform's underlying stream is read directly, where
+ * that is what the response shows and nobody else has begun to read it. Any other response is read through its own
+ * members.
  */
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -18,53 +19,59 @@ import * as Stream from "effect/Stream"
 import * as KeylessResponse from "./KeylessResponse.js"
 
 export interface Body {
-  /** Asks for the next chunk, one at a time. Nothing is read ahead, so not asking holds the socket back. */
+  /**
+   * Asks for the next chunk. There must be no unanswered question. Nothing is read ahead, so not asking holds the
+   * socket back.
+   */
   readonly next: (then: (read: Read) => void) => void
-  /** Whether it was read to its end, or broke: then there is nothing left to give up. */
+  /** Whether it has been read to its end, or has broken: then there is nothing left to release. */
   readonly isOver: () => boolean
-  /** Gives the body up, and waits for nobody. A body not read to its end closes its connection. */
+  /** Gives the body up, without waiting. If it has not been read to its end, this closes the connection. */
   readonly release: Effect.Effect<void>
 }
 
+/** The answer to `next`. */
 export type Read =
   | { readonly _tag: "Bytes"; readonly bytes: Uint8Array }
   | { readonly _tag: "End" }
-  /** The connection broke. `code` is the system's word for it, such as `ECONNRESET`. */
+  /** The connection broke. `code` is the system's, such as `ECONNRESET`. */
   | { readonly _tag: "Broken"; readonly code: string }
   /**
-   * There was a body, and it cannot be read: somebody else has read it, or it came in an encoding, named here, that
-   * cannot be undone. Asking the server again would give the same.
+   * There is a body, but it cannot be read: somebody else has read it, or it has an encoding, named here, that cannot
+   * be undone. Asking the server again would give the same.
    */
   | { readonly _tag: "Unreadable"; readonly encoding: string | undefined }
 
-const end: Read = { _tag: "End" }
+const ended: Read = { _tag: "End" }
 const unreadable: Read = { _tag: "Unreadable", encoding: undefined }
 const bytesRead = (bytes: Uint8Array): Read => ({ _tag: "Bytes", bytes })
 const broken = (code: string): Read => ({ _tag: "Broken", code })
 
 type Response = HttpClientResponse.HttpClientResponse
 
-/** The body of the response, as the response shows it, with its content encoding undone if nobody has done so yet. */
+/** The body as the response shows it, with its content encoding undone if nobody has done that yet. */
 export const fromResponse = (response: Response): Effect.Effect<Body> =>
   Effect.suspend(() => {
-    const own = ownBody(response)
-    if (own !== undefined) return Effect.succeed(undone(own.body, own.encoding()))
-    const inner = under(response)
+    const direct = directBody(response)
+    if (direct !== undefined) return Effect.succeed(decoded(direct.body, direct.encoding()))
+    const inner = unwrapped(response)
     const stream = Stream.suspend(() => response.stream)
     return Effect.map(
-      // A body that was read whole is kept whole, and its stream is used up.
+      // The response has kept what was read in one piece, and its stream is used up.
       wasRead(inner)
         ? fromStream(Stream.empty, inOnePiece(response))
-        : // Asking undici for an empty body in one piece ends the process.
+        : // Asking undici's response for an empty body in one piece would end the process.
           fromStream(stream, sourceOf(inner) === undefined ? inOnePiece(response) : undefined),
-      (body) => undone(body, response.headers["content-encoding"])
+      (body) => decoded(body, response.headers["content-encoding"])
     )
   })
 
-/** The response inside the platform's wrapper for aborting a request, and inside our own; neither reads anything. */
-const under = (response: Response): Response => {
+/**
+ * The response inside the platform's wrapper that aborts a request, and inside our own. Neither wrapper reads anything.
+ */
+const unwrapped = (response: Response): Response => {
   const inner = KeylessResponse.bodySource(response) ?? (isInterruptible(response) ? response.original : undefined)
-  return inner === undefined ? response : under(inner)
+  return inner === undefined ? response : unwrapped(inner)
 }
 
 const isInterruptible = (response: Response): response is Response & { readonly original: Response } =>
@@ -72,7 +79,7 @@ const isInterruptible = (response: Response): response is Response & { readonly 
   Predicate.hasProperty(response, "original") &&
   Predicate.hasProperty(response.original, HttpClientResponse.TypeId)
 
-/** A response keeps what was read in one piece, for whoever asks again. */
+/** All bytes at once. A response keeps what it was asked for in this way, for whoever asks again. */
 const inOnePiece = (response: Response): Effect.Effect<Uint8Array, HttpClientError.ResponseError> =>
   Effect.orElse(
     Effect.map(
@@ -90,15 +97,16 @@ const inOnePiece = (response: Response): Effect.Effect<Uint8Array, HttpClientErr
 // The platform's own streams
 // ---------------------------------------------------------------------------------------------------------------------
 
-interface Own {
+interface DirectBody {
   readonly body: Body
+  /** The content encoding in which it arrived. */
   readonly encoding: () => string | undefined
 }
 
-/** The stream under a response of the platform, if the response shows exactly that and it is untouched. */
-const ownBody = (response: Response): Own | undefined => {
+/** The stream that one of the platform's responses is made of, if it shows that stream and nobody has touched it. */
+const directBody = (response: Response): DirectBody | undefined => {
   const source = sourceOf(response)
-  if (source === undefined || wasRead(response) || !showsItsOwn(response)) return undefined
+  if (source === undefined || wasRead(response) || !hasItsOwnStream(response)) return undefined
   if (source instanceof globalThis.Response) {
     const { body, bodyUsed, headers } = source
     if (body === null || bodyUsed || body.locked) return undefined
@@ -109,40 +117,41 @@ const ownBody = (response: Response): Own | undefined => {
   return { body: fromReadable(readable), encoding: () => response.headers["content-encoding"] }
 }
 
-const fetched: object = Object.getPrototypeOf(
+const fetchPrototype: object = Object.getPrototypeOf(
   HttpClientResponse.fromWeb(HttpClientRequest.get(""), new globalThis.Response())
 )
 
-/** What a response of the platform is made of. Read through its descriptor, which bypasses the `get` of a Proxy. */
+/** What one of the platform's responses is made of. Its descriptor is read, which bypasses the `get` of a Proxy. */
 const sourceOf = (response: Response): unknown => {
   const prototype: unknown = Object.getPrototypeOf(response)
   const source: unknown = Object.getOwnPropertyDescriptor(response, "source")?.value
-  if (prototype === fetched) return source
-  // The classes of Node's clients cannot be imported here. Both extend this one, and neither is made of a `Response`.
+  if (prototype === fetchPrototype) return source
+  // The responses of Node's clients cannot be imported here. Their classes extend this one directly, and neither is made
+  // of a `Response`.
   const isOfNode = prototype instanceof Inspectable.Class && Object.hasOwn(prototype, "constructor")
   return isOfNode && !(source instanceof globalThis.Response) ? source : undefined
 }
 
-/** The fields in which the platform's responses keep what was read in one piece. */
-const kept = ["textBody", "textEffect", "arrayBufferBody", "formDataBody"] as const
+/** Where the platform's responses keep what was read in one piece. */
+const keptFields = ["textBody", "textEffect", "arrayBufferBody", "formDataBody"] as const
 
 const wasRead = (response: Response): boolean =>
-  kept.some((field) => Predicate.hasProperty(response, field) && response[field] !== undefined)
+  keptFields.some((field) => Predicate.hasProperty(response, field) && response[field] !== undefined)
 
 const marker: Response["stream"] = Stream.empty
 
 /**
- * Whether its `stream` is what its class makes of its source. A Proxy differs in this alone: what is put there for a
- * moment does not come out as it went in.
+ * Whether its `stream` is the one that its class makes of its source. A Proxy gives itself away: another value that is
+ * put there for a moment does not come back unchanged.
  */
-const showsItsOwn = (response: Response): boolean => {
+const hasItsOwnStream = (response: Response): boolean => {
   if (Object.hasOwn(response, "stream")) return false
   try {
     return (
       Reflect.defineProperty(response, "stream", { value: marker, configurable: true }) && response.stream === marker
     )
   } catch {
-    // A Proxy that minds being looked at is not the platform's own.
+    // A Proxy that forbids this is not the platform's own response.
     return false
   } finally {
     Reflect.deleteProperty(response, "stream")
@@ -152,30 +161,30 @@ const showsItsOwn = (response: Response): boolean => {
 /** A web stream. */
 export const fromReadableStream = (stream: ReadableStream<Uint8Array>): Body => {
   const reader = stream.getReader()
-  let over = false
+  let isOver = false
   return {
     next: (then) => {
       reader.read().then(
         ({ value }) => {
-          over = value === undefined
-          then(value === undefined ? end : readOf(value))
+          isOver = value === undefined
+          then(value === undefined ? ended : readOf(value))
         },
         (cause) => {
-          over = true
+          isOver = true
           then(broken(codeOf(cause) ?? "Decode"))
         }
       )
     },
-    isOver: () => over,
-    // Not awaited: giving up a body may take for ever.
+    isOver: () => isOver,
+    // Not awaited: cancelling may take for ever.
     release: Effect.sync(() => void reader.cancel().catch(alreadyBroken))
   }
 }
 
-/** A broken stream refuses to be cancelled; there is nothing left to give up. */
+/** A broken stream refuses to be cancelled, and needs it no more. */
 const alreadyBroken = () => undefined
 
-/** The stream of a program's own `Fetch` may hold anything. */
+/** The stream that a program's own `Fetch` returns may hold anything. */
 const readOf = (value: unknown): Read => {
   if (value instanceof Uint8Array) return bytesRead(value)
   if (typeof value === "string") return bytesRead(new TextEncoder().encode(value))
@@ -183,7 +192,7 @@ const readOf = (value: unknown): Read => {
   return value instanceof ArrayBuffer ? bytesRead(new Uint8Array(value)) : unreadable
 }
 
-/** What is needed of a Node stream. */
+/** The part of a Node stream that is used here. */
 export interface Readable {
   readonly read: () => unknown
   readonly on: (event: "readable" | "end" | "error" | "close", listener: (cause?: unknown) => void) => unknown
@@ -195,80 +204,83 @@ export const isReadable = (value: unknown): value is Readable =>
 
 const isTouched = (readable: Readable): boolean =>
   (Predicate.hasProperty(readable, "readableDidRead") && readable.readableDidRead === true) ||
-  // Not null: somebody listens for what it reads.
+  // Not null: somebody is listening to it, or has been.
   (Predicate.hasProperty(readable, "readableFlowing") && typeof readable.readableFlowing === "boolean")
 
-/** A Node stream. A read takes all that has come since the one before. */
+/** A Node stream. One read takes everything that has arrived since the last. */
 export const fromReadable = (readable: Readable): Body => {
-  let asked: ((read: Read) => void) | undefined
-  let last: Read | undefined
-  let looking = false
+  /** Whoever has asked and is not answered yet. */
+  let asker: ((read: Read) => void) | undefined
+  /** How it ended, once it has. */
+  let end: Read | undefined
+  let isAnswering = false
 
   /** A loop, because the reader asks again as soon as it is answered: the stack must not grow with the data. */
-  const look = (): void => {
-    if (looking) return
-    looking = true
-    while (asked !== undefined) {
+  const answer = (): void => {
+    if (isAnswering) return
+    isAnswering = true
+    while (asker !== undefined) {
       const value = readable.read()
-      const read = value === null ? last : readOf(value)
+      const read = value === null ? end : readOf(value)
       if (read === undefined) break
-      const then = asked
-      asked = undefined
+      const then = asker
+      asker = undefined
       then(read)
     }
-    looking = false
+    isAnswering = false
   }
   const finish = (read: Read): void => {
-    last ??= read
-    look()
+    end ??= read
+    answer()
   }
 
   // It may have broken before anyone listened, and it reports that only once.
   if (Predicate.hasProperty(readable, "destroyed") && readable.destroyed === true) {
-    last = broken((Predicate.hasProperty(readable, "errored") ? codeOf(readable.errored) : undefined) ?? "ECONNRESET")
+    end = broken((Predicate.hasProperty(readable, "errored") ? codeOf(readable.errored) : undefined) ?? "ECONNRESET")
   }
-  readable.on("readable", look)
-  readable.on("end", () => finish(end))
+  readable.on("readable", answer)
+  readable.on("end", () => finish(ended))
   readable.on("error", (cause) => finish(broken(codeOf(cause) ?? "Decode")))
   readable.on("close", () => finish(broken("ECONNRESET")))
   return {
     next: (then) => {
-      asked = then
-      look()
+      asker = then
+      answer()
     },
-    isOver: () => last !== undefined,
+    isOver: () => end !== undefined,
     release: Effect.sync(() => void readable.destroy())
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Whatever else shows a stream
+// Any other response
 // ---------------------------------------------------------------------------------------------------------------------
 
 type Bytes = Stream.Stream<Uint8Array, HttpClientError.ResponseError>
 
-/** Any response's stream: a fiber pulls a chunk when asked. If that gives nothing, it may still come in one piece. */
+/** A fiber pulls a chunk when asked. If the stream has no byte at all, the body may still come in one piece. */
 export const fromStream = (
   stream: Bytes,
   inOnePiece: Effect.Effect<Uint8Array, HttpClientError.ResponseError> = Effect.succeed(new Uint8Array(0))
 ): Effect.Effect<Body> =>
   Effect.suspend(() => {
-    const pulled = new Pulled(stream, inOnePiece)
-    return Effect.map(Effect.forkDaemon(Effect.interruptible(pulled.whole)), (fiber) => ({
-      next: pulled.next,
-      isOver: pulled.isOver,
-      // Not awaited, as above: a stream's finalizer may never end.
+    const puller = new Puller(stream, inOnePiece)
+    return Effect.map(Effect.forkDaemon(Effect.interruptible(puller.run)), (fiber) => ({
+      next: puller.next,
+      isOver: puller.isOver,
+      // Not awaited: a stream's finalizer may never end.
       release: Effect.sync(() => fiber.unsafeInterruptAsFork(FiberId.none))
     }))
   })
 
 type Pull = Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<HttpClientError.ResponseError>>
 
-class Pulled {
-  private asked: ((read: Read) => void) | undefined
-  /** Wakes the fiber, while it waits to be asked. */
+class Puller {
+  /** Whoever has asked and is not answered yet. */
+  private asker: ((read: Read) => void) | undefined
+  /** Wakes the fiber while it waits to be asked. */
   private wake: (() => void) | undefined
-  private over = false
+  private hasEnded = false
 
   constructor(
     private readonly stream: Bytes,
@@ -276,72 +288,77 @@ class Pulled {
   ) {}
 
   readonly next: Body["next"] = (then) => {
-    this.asked = then
+    this.asker = then
     this.wake?.()
   }
 
-  readonly isOver: Body["isOver"] = () => this.over
+  readonly isOver: Body["isOver"] = () => this.hasEnded
 
-  readonly whole: Effect.Effect<void> = Effect.suspend(() =>
+  /** What the fiber does. */
+  readonly run: Effect.Effect<void> = Effect.suspend(() =>
     Effect.catchAllCause(
       Effect.scoped(Effect.flatMap(Stream.toPull(this.stream), (pull) => this.serve(pull, false))),
-      // A failure of its finalizer is of no use to anyone: all that can be read has been read.
+      // Only the stream's finalizer can have failed, after everything was read.
       () => this.answer(unreadable)
     )
   )
 
-  private serve(pull: Pull, begun: boolean): Effect.Effect<void> {
+  private serve(pull: Pull, hasBegun: boolean): Effect.Effect<void> {
     return Effect.zipRight(
-      this.wanted,
+      this.question,
       Effect.matchCauseEffect(pull, {
-        onFailure: (cause) => (begun ? this.answer(endOf(cause)) : this.instead(endOf(cause))),
+        onFailure: (cause) => (hasBegun ? this.answer(endOf(cause)) : this.answerInOnePiece(endOf(cause))),
         onSuccess: (chunks) => {
           const bytes = join(chunks)
-          return Effect.zipRight(this.answer(bytesRead(bytes)), this.serve(pull, begun || bytes.length > 0))
+          return Effect.zipRight(this.answer(bytesRead(bytes)), this.serve(pull, hasBegun || bytes.length > 0))
         }
       })
     )
   }
 
-  /** A stream without a byte may have been read already. */
-  private instead(read: Read): Effect.Effect<void> {
+  /** The stream had no byte, perhaps because somebody has read it. `end` is how it ended. */
+  private answerInOnePiece(end: Read): Effect.Effect<void> {
     return Effect.matchCauseEffect(this.inOnePiece, {
-      onFailure: (cause) => this.answer(brokeOff(cause) ?? read),
+      onFailure: (cause) => this.answer(brokenBy(cause) ?? end),
       onSuccess: (bytes) =>
         bytes.length === 0
-          ? this.answer(read)
-          : Effect.zipRight(this.answer(bytesRead(bytes)), Effect.zipRight(this.wanted, this.answer(end)))
+          ? this.answer(end)
+          : Effect.zipRight(this.answer(bytesRead(bytes)), Effect.zipRight(this.question, this.answer(ended)))
     })
   }
 
-  private readonly wanted = Effect.async<void>((resume) => {
-    if (this.asked !== undefined) return resume(Effect.void)
+  /** Waits until somebody asks. */
+  private readonly question = Effect.async<void>((resume) => {
+    if (this.asker !== undefined) return resume(Effect.void)
     this.wake = () => resume(Effect.void)
   })
 
   private answer(read: Read): Effect.Effect<void> {
     return Effect.sync(() => {
-      const then = this.asked
-      this.asked = undefined
+      const then = this.asker
+      this.asker = undefined
       this.wake = undefined
-      this.over = read._tag !== "Bytes"
+      this.hasEnded = read._tag !== "Bytes"
       then?.(read)
     })
   }
 }
 
-/** A body that never was (a 204) has merely ended. A stream that dies was taken: `fetch` allows only one reader. */
+/**
+ * A response without a body (a 204) has merely ended. A stream that dies has another reader, of whom `fetch` allows
+ * only one.
+ */
 const endOf = (cause: Cause.Cause<Option.Option<HttpClientError.ResponseError>>): Read =>
   Either.match(Cause.failureOrCause(cause), {
     onRight: () => unreadable,
     onLeft: (error) =>
       Option.isNone(error) || error.value.reason === "EmptyBody"
-        ? end
+        ? ended
         : broken(codeOf(error.value.cause) ?? error.value.reason)
   })
 
-/** Whether the connection broke, rather than being given up by an earlier reader. */
-const brokeOff = (cause: Cause.Cause<HttpClientError.ResponseError>): Read | undefined => {
+/** How the connection broke; `undefined` if an earlier reader gave it up. */
+const brokenBy = (cause: Cause.Cause<HttpClientError.ResponseError>): Read | undefined => {
   const code = Option.getOrUndefined(Option.map(Cause.failureOption(cause), (error) => codeOf(error.cause)))
   return code === undefined || code.includes("ABORT") ? undefined : broken(code)
 }
@@ -366,22 +383,24 @@ const concat = (all: ReadonlyArray<Uint8Array>): Uint8Array => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * `fetch` undoes an encoding and leaves its header in place; Node's clients undo none. So the first bytes decide: a
+ * `fetch` undoes an encoding but leaves its header in place, and Node's clients undo none. So the first bytes decide: a
  * model's answer is text, and encoded bytes are not.
  */
-const undone = (body: Body, header: string | undefined): Body => {
+const decoded = (body: Body, header: string | undefined): Body => {
   const encoding = header?.trim().toLowerCase() ?? ""
   return encoding === "" || encoding === "identity" ? body : new Encoded(body, encoding)
 }
 
-/** This many bytes tell whether it is text. */
-const telling = 8
+/** How many bytes it takes to tell whether it is text. */
+const enoughToTell = 8
 
 class Encoded implements Body {
-  private held: Array<Uint8Array> = []
+  /** The first chunks, until there are enough bytes to tell. */
+  private first: Array<Uint8Array> = []
+  /** How many bytes those are. */
   private size = 0
-  /** The body to read from, once the first bytes have decided. */
-  private told: Body | undefined
+  /** What is read from then on. */
+  private decided: Body | undefined
 
   constructor(
     private readonly body: Body,
@@ -389,42 +408,42 @@ class Encoded implements Body {
   ) {}
 
   readonly next: Body["next"] = (then) => {
-    if (this.told !== undefined) return this.told.next(then)
+    if (this.decided !== undefined) return this.decided.next(then)
     this.body.next((read) => {
       if (read._tag === "Bytes") {
-        this.held.push(read.bytes)
+        this.first.push(read.bytes)
         this.size += read.bytes.length
-        if (this.size < telling) return this.next(then)
+        if (this.size < enoughToTell) return this.next(then)
       }
-      const first = concat(this.held)
-      this.held = []
-      const rest = behind(first, this.body, read._tag === "Bytes" ? undefined : read)
-      this.told = isText(first) ? rest : decompressed(rest, this.encoding)
-      this.told.next(then)
+      const first = concat(this.first)
+      this.first = []
+      const body = withFirst(first, this.body, read._tag === "Bytes" ? undefined : read)
+      this.decided = isText(first) ? body : decompressed(body, this.encoding)
+      this.decided.next(then)
     })
   }
 
   readonly isOver: Body["isOver"] = () => this.body.isOver()
 
   readonly release: Body["release"] = Effect.suspend(() =>
-    this.told === undefined ? this.body.release : this.told.release
+    this.decided === undefined ? this.body.release : this.decided.release
   )
 }
 
-/** The body with `first` before it, and with `last` as its end, if that has already come. */
-const behind = (first: Uint8Array, body: Body, last: Read | undefined): Body => {
-  let begun = first.length === 0
+/** The body with its first bytes put back, and its end, if that has been read already. */
+const withFirst = (first: Uint8Array, body: Body, end: Read | undefined): Body => {
+  let isFirstRead = first.length === 0
   return {
     ...body,
     next: (then) => {
-      if (begun) return last === undefined ? body.next(then) : then(last)
-      begun = true
+      if (isFirstRead) return end === undefined ? body.next(then) : then(end)
+      isFirstRead = true
       then(bytesRead(first))
     }
   }
 }
 
-/** No control character but tab and line ends, and valid UTF-8, except for a sequence cut off at the end. */
+/** Valid UTF-8, a sequence cut off at the end aside, without control characters other than tab and line ends. */
 const isText = (bytes: Uint8Array): boolean => {
   const head = bytes.subarray(0, 64)
   if (head.some((byte) => byte < 32 && byte !== 9 && byte !== 10 && byte !== 13)) return false
@@ -436,7 +455,7 @@ const isText = (bytes: Uint8Array): boolean => {
   }
 }
 
-/** The platform's names for encodings that it may be able to undo. Brotli is recent there: Node has it since 24.7. */
+/** The platform's names for the encodings that it may know. Brotli is recent: Node has had it since 24.7. */
 const formats: { readonly [encoding: string]: string } = {
   gzip: "gzip",
   "x-gzip": "gzip",
@@ -445,19 +464,20 @@ const formats: { readonly [encoding: string]: string } = {
 }
 
 const decompressed = (body: Body, encoding: string): Body => {
-  const failed: Read = { _tag: "Unreadable", encoding: encoding.slice(0, 40) }
+  const undecodable: Read = { _tag: "Unreadable", encoding: encoding.slice(0, 40) }
   const stream = decompression(encoding)
-  if (stream === undefined) return { ...body, next: (then) => then(failed) }
-  let begun = false
+  if (stream === undefined) return { ...body, next: (then) => then(undecodable) }
+  let hasBegun = false
+  /** How the body itself broke, which the decompressed stream cannot say. */
   let broke: Read | undefined
-  let givenUp = false
+  let isCancelled = false
   const packed = new ReadableStream<Uint8Array>(
     {
       pull: (controller) =>
         new Promise((resolve) =>
           body.next((read) => {
             resolve()
-            if (givenUp) return
+            if (isCancelled) return
             if (read._tag === "Bytes") return controller.enqueue(read.bytes)
             if (read._tag === "End") return controller.close()
             broke = read
@@ -465,7 +485,7 @@ const decompressed = (body: Body, encoding: string): Body => {
           })
         ),
       cancel: () => {
-        givenUp = true
+        isCancelled = true
       }
     },
     { highWaterMark: 0 }
@@ -474,9 +494,9 @@ const decompressed = (body: Body, encoding: string): Body => {
   return {
     next: (then) =>
       plain.next((read) => {
-        if (read._tag === "Bytes") begun = true
-        // If not even the beginning can be undone, the body is not in the encoding that it names.
-        then(read._tag === "Broken" ? (broke ?? (begun ? read : failed)) : read)
+        if (read._tag === "Bytes") hasBegun = true
+        // If not even the beginning can be decompressed, the body does not have the encoding that it names.
+        then(read._tag === "Broken" ? (broke ?? (hasBegun ? read : undecodable)) : read)
       }),
     isOver: body.isOver,
     release: Effect.zipRight(plain.release, body.release)
@@ -495,8 +515,8 @@ const decompression = (encoding: string): ReadableWritablePair<Uint8Array, Uint8
 }
 
 /**
- * The system's word in an error, though nested: `fetch` says "fetch failed", and its cause says why. Some errors are
- * their own cause, so the depth is limited.
+ * The system's code in an error or in its causes: `fetch` only says "fetch failed", and the cause says why. Some errors
+ * are their own cause, so the depth is limited.
  */
 export const codeOf = (error: unknown): string | undefined => {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 16; cause = cause.cause, depth++) {

@@ -1,89 +1,108 @@
 /**
- * What a scripted gateway answers.
+ * The answers of a scripted gateway.
  */
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 
-/** One scripted answer. */
+/** One scripted answer. The functions below make them. */
 export interface Answer {
+  /** The HTTP status. */
   readonly status: number
+  /** The response headers. */
   readonly headers: { readonly [name: string]: string }
+  /** What is sent as the body, in order. */
   readonly body: ReadonlyArray<Piece>
-  /** Waited for before the headers are sent: so long, or until this is done. */
+  /** The headers are sent after this long, or once this effect is done. */
   readonly after?: Duration.DurationInput | Effect.Effect<void> | undefined
   /** The connection breaks before any header. */
   readonly unreachable?: true | undefined
 }
 
-/** Bytes, a wait, or an end of the connection. */
+/**
+ * A chunk of the body, a wait before the next, or the end: the connection breaks (`drop`), or nothing more comes
+ * (`stall`).
+ */
 export type Piece = Uint8Array | { readonly wait: Duration.DurationInput } | "drop" | "stall"
 
+/** The status and headers of an answer. */
 export interface AnswerOptions {
+  /** The HTTP status. Default 200. */
   readonly status?: number | undefined
+  /** Headers in addition to the content type, or in place of it. */
   readonly headers?: { readonly [name: string]: string } | undefined
 }
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
-/** Any status, with a body that is text as it is and anything else as JSON. */
+/** An answer with this status. A string is sent as text, anything else as JSON. */
 export const status = (status: number, body: unknown = "", headers: Answer["headers"] = {}): Answer =>
   typeof body === "string" ? text(body, { status, headers }) : json(body, { status, headers })
 
+/** The value as JSON. */
 export const json = (value: unknown, options?: AnswerOptions): Answer =>
   text(JSON.stringify(value), { ...options, headers: { "content-type": "application/json", ...options?.headers } })
 
+/** The text, as `text/plain`. */
 export const text = (body: string, options?: AnswerOptions): Answer => ({
   status: options?.status ?? 200,
   headers: { "content-type": "text/plain", ...options?.headers },
   body: body === "" ? [] : [bytes(body)]
 })
 
-/** Server-sent events, one chunk each: a string is the data as it is, anything else is JSON. */
+/**
+ * Server-sent events, one chunk each. A string is the data as it stands, anything else is sent as JSON, and `named` and
+ * `comment` make the other kinds of line.
+ */
 export const sse = (events: ReadonlyArray<unknown>, options?: AnswerOptions): Answer => ({
   status: options?.status ?? 200,
   headers: { "content-type": "text/event-stream", ...options?.headers },
-  body: events.map((event) => bytes(event instanceof Named ? event.wire : frame(event)))
+  body: events.map((event) => bytes(event instanceof Framed ? event.frame : frame(event)))
 })
 
 /** An event with a name, for `sse`. */
-export const named = (name: string, data: unknown): unknown => new Named(`event: ${name}\n${frame(data)}`)
+export const named = (name: string, data: unknown): unknown => new Framed(`event: ${name}\n${frame(data)}`)
 
-/** A keep-alive comment, for `sse`. */
-export const comment = (text: string): unknown => new Named(`: ${text}\n\n`)
+/** A comment, for `sse`: it keeps a connection alive and is no event. */
+export const comment = (text: string): unknown => new Framed(`: ${text}\n\n`)
 
-class Named {
-  constructor(readonly wire: string) {}
+/** What is sent as it is. */
+class Framed {
+  constructor(readonly frame: string) {}
 }
 
 const frame = (data: unknown): string => `data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`
 
-/** The connection breaks after this many bytes of the body. */
+/** The same answer, but the connection breaks after this many bytes of the body. */
 export const drop = (afterBytes: number, answer: Answer): Answer => ({
   ...answer,
   body: [...head(answer, afterBytes), "drop"]
 })
 
-/** Nothing more comes after this many bytes of the body, and the connection stays open. */
+/** The same answer, but nothing more comes after this many bytes of the body, and the connection stays open. */
 export const stall = (afterBytes: number, answer: Answer): Answer => ({
   ...answer,
   body: [...head(answer, afterBytes), "stall"]
 })
 
-/** No header comes before this long, or before this is done: a test can hold an answer back until something happened. */
+/**
+ * The same answer, but the headers come after this long, or once this effect is done: a test can hold an answer back
+ * until something else has happened.
+ */
 export const delay = (after: Duration.DurationInput | Effect.Effect<void>, answer: Answer): Answer => ({
   ...answer,
   after
 })
 
-/** A wait before every chunk of the body. */
+/** The same answer, with a wait before every chunk of the body. */
 export const paced = (wait: Duration.DurationInput, answer: Answer): Answer => ({
   ...answer,
   body: answer.body.flatMap((piece) => [{ wait }, piece])
 })
 
-/** The connection breaks before any header. */
+/** No answer: the connection breaks before any header. */
 export const unreachable: Answer = { status: 599, headers: {}, body: [], unreachable: true }
 
+/** The body up to this many bytes, with the waits in it. */
 const head = (answer: Answer, count: number): ReadonlyArray<Piece> => {
   let left = count
   const kept: Array<Piece> = []

@@ -1,6 +1,6 @@
 /**
- * A gateway that answers by a script and remembers what it was asked: as an `HttpClient` layer for tests under
- * `TestClock`, and as a real server. Entry point `knowngood/testing`.
+ * A gateway that answers by a script and records what it is asked: as an `HttpClient` for tests under `TestClock`, or
+ * as a real server. Entry point `knowngood/testing`.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
@@ -20,64 +20,99 @@ import { type Answer, status } from "./Answer.js"
 
 export * from "./Answer.js"
 
-/** The answers in order, or a function of the request and its number, from 0. */
+/**
+ * The answers in order, or a function that picks one by the request and its number, from 0. A request beyond the last
+ * answer gets a 500 that is not retried and says so.
+ */
 export type Script = ReadonlyArray<Answer> | ((request: Recorded, index: number) => Answer)
 
-/** A request that came in. */
+/** A request that the gateway received. */
 export interface Recorded {
+  /** `GET`, `POST`, … */
   readonly method: string
+  /** The complete URL. */
   readonly url: string
+  /** The request headers, their names in lower case. They include the key. */
   readonly headers: { readonly [name: string]: string | undefined }
-  /** As sent; JSON parsed. */
+  /** The request body: parsed if it is JSON, text otherwise. */
   readonly body: unknown
-  /** By the `Clock`, in milliseconds. */
+  /** When it arrived: milliseconds since the epoch, by the `Clock`. */
   readonly at: number
-  /** Whether the client gave up before the body was sent to its end. */
+  /** Whether the client gave up before the answer was complete. */
   readonly aborted: boolean
 }
 
+/** A running gateway. */
 export interface Service {
-  /** What was asked so far, oldest first. */
+  /** The requests so far, oldest first. */
   readonly requests: Effect.Effect<ReadonlyArray<Recorded>>
-  /** The base address. `http://127.0.0.1:…` for a server that listens on every address. */
+  /** The base URL, without a path. For a server that listens on every address it is `http://127.0.0.1:…`. */
   readonly url: string
 }
 
+/** The tag of the gateway. */
 export class Gateway extends Context.Tag("knowngood/testing/Gateway")<Gateway, Service>() {}
 
+/** The requests that the gateway in the context has received so far, oldest first. */
 export const requests: Effect.Effect<ReadonlyArray<Recorded>, never, Gateway> = Effect.flatMap(
   Gateway,
   (gateway) => gateway.requests
 )
 
-/** An `HttpClient` that asks the script, and the `Gateway` that remembers. No socket, so every wait is the `Clock`'s. */
+/**
+ * An `HttpClient` that answers by the script, and the `Gateway` that records. There is no socket, so every wait is by
+ * the `Clock`, and a test under `TestClock` takes no time.
+ *
+ * @example
+ * import { expect, it } from "@effect/vitest"
+ * import { Effect, Fiber, Layer, Redacted, TestClock } from "effect"
+ * import { Chat, MiMo, Provider } from "knowngood"
+ * import { Gateway } from "knowngood/testing"
+ *
+ * const hello = {
+ *   model: "m",
+ *   choices: [{ index: 0, message: { role: "assistant", content: "Hello" }, finish_reason: "stop" }]
+ * }
+ * const gateway = Gateway.layer([Gateway.status(503, "busy"), Gateway.json(hello)])
+ * const provider = MiMo.layer({ model: "m", apiKey: Redacted.make("a-key-for-tests") })
+ *
+ * it.effect("a busy gateway is asked again", () =>
+ *   Effect.gen(function* () {
+ *     const call = yield* Effect.fork(Provider.complete({ messages: [Chat.user("Hi")] }))
+ *     yield* TestClock.adjust("1 second")
+ *     expect((yield* Fiber.join(call)).text).toBe("Hello")
+ *     expect(yield* Gateway.requests).toHaveLength(2)
+ *   }).pipe(Effect.provide(Layer.provideMerge(provider, gateway)))
+ * )
+ */
 export const layer = (script: Script): Layer.Layer<Gateway | HttpClient.HttpClient> =>
   Layer.unwrapEffect(
     Effect.sync(() => {
-      const book = new Book(script)
+      const recorder = new Recorder(script)
       return Layer.merge(
-        Layer.succeed(HttpClient.HttpClient, clientOf(book)),
-        Layer.succeed(Gateway, { requests: book.requests, url: "https://gateway.test" })
+        Layer.succeed(HttpClient.HttpClient, clientOf(recorder)),
+        Layer.succeed(Gateway, { requests: recorder.requests, url: "https://gateway.test" })
       )
     })
   )
 
-/** The same as a real server, on the `HttpServer` in the context. */
+/** The same gateway as a real server, on the `HttpServer` in the context. Its waits are by the `Clock`, too. */
 export const serve = (script: Script): Layer.Layer<Gateway, HttpServerError.ServeError, HttpServer.HttpServer> =>
   Layer.unwrapEffect(
     Effect.sync(() => {
-      const book = new Book(script)
+      const recorder = new Recorder(script)
       const gateway = Layer.effect(
         Gateway,
-        HttpServer.addressWith((address) => Effect.succeed({ requests: book.requests, url: urlOf(address) }))
+        HttpServer.addressWith((address) => Effect.succeed({ requests: recorder.requests, url: urlOf(address) }))
       )
-      return Layer.merge(gateway, HttpServer.serve(appOf(book)))
+      return Layer.merge(gateway, HttpServer.serve(appOf(recorder)))
     })
   )
 
 /**
- * Where a client of this machine finds the server. One that listens everywhere is here, too; the SDK sends no key to
- * 0.0.0.0, which is no address of this machine's. IPv6 goes in brackets, which the platform's own words leave out.
+ * The URL for a client on this machine. A server that listens on every address is found at 127.0.0.1, too; to 0.0.0.0
+ * the SDK sends no key, because that is not the address of this machine. IPv6 needs brackets, which the platform leaves
+ * out.
  */
 const urlOf = (address: HttpServer.Address): string => {
   if (address._tag === "UnixAddress") return HttpServer.formatAddress(address)
@@ -88,7 +123,8 @@ const urlOf = (address: HttpServer.Address): string => {
 
 type Entry = { -readonly [key in keyof Recorded]: Recorded[key] }
 
-class Book {
+/** Answers by the script, and records the requests. */
+class Recorder {
   private readonly entries: Array<Entry> = []
 
   constructor(private readonly script: Script) {}
@@ -100,18 +136,19 @@ class Book {
     const entry: Entry = { ...request, aborted: false }
     this.entries.push(entry)
     const answer = typeof this.script === "function" ? this.script(entry, index) : this.script[index]
-    return [entry, answer ?? beyond(index)]
+    return [entry, answer ?? outOfAnswers(index)]
   }
 }
 
-/** Visible in any test: a failure that is not retried and says what it is. */
-const beyond = (index: number): Answer =>
+/** Not retried, so that a test fails at once and shows why. */
+const outOfAnswers = (index: number): Answer =>
   status(
     500,
     { error: { message: `the script has no answer for request ${index + 1}` } },
     { "x-should-retry": "false" }
   )
 
+/** The body as it is sent. `dropped` breaks the connection. */
 const stream = (
   answer: Answer,
   entry: Entry,
@@ -126,25 +163,25 @@ const stream = (
       return Effect.as(Effect.sleep(piece.wait), [])
     }),
     Stream.flattenIterables,
-    Stream.ensuringWith((exit) => (Exit.isInterrupted(exit) ? abort(entry) : Effect.void))
+    Stream.ensuringWith((exit) => (Exit.isInterrupted(exit) ? markAborted(entry) : Effect.void))
   )
 
-const abort = (entry: Entry) =>
+const markAborted = (entry: Entry) =>
   Effect.sync(() => {
     entry.aborted = true
   })
 
-/** The wait before the headers, in which a client may give up. A server runs its handlers uninterruptibly. */
-const waited = (answer: Answer, entry: Entry): Effect.Effect<void> =>
+/** The wait before the headers. The client may give up meanwhile, but a server runs its handlers uninterruptibly. */
+const untilHeaders = (answer: Answer, entry: Entry): Effect.Effect<void> =>
   answer.after === undefined
     ? Effect.void
     : Effect.interruptible(
         Effect.onInterrupt(Effect.isEffect(answer.after) ? answer.after : Effect.sleep(answer.after), () =>
-          abort(entry)
+          markAborted(entry)
         )
       )
 
-/** Statuses that HTTP gives no body. */
+/** The statuses whose responses have no body in HTTP. */
 const bodiless = new Set([204, 205, 304])
 
 class Dropped {
@@ -161,19 +198,19 @@ const parsed = (text: string): unknown => {
 
 // As a client
 
-const clientOf = (book: Book): HttpClient.HttpClient =>
+const clientOf = (recorder: Recorder): HttpClient.HttpClient =>
   HttpClient.make((request, url) =>
     Effect.gen(function* () {
       const clock = yield* Effect.clock
-      const [entry, answer] = book.ask({
+      const [entry, answer] = recorder.ask({
         method: request.method,
         url: url.toString(),
         headers: { ...request.headers },
         body: parsed(bodyOf(request)),
         at: clock.unsafeCurrentTimeMillis()
       })
-      yield* waited(answer, entry)
-      if (answer.unreachable) return yield* refused(request)
+      yield* untilHeaders(answer, entry)
+      if (answer.unreachable) return yield* connectionRefused(request)
       const { headers, status } = answer
       const body = bodiless.has(status)
         ? null
@@ -185,7 +222,7 @@ const clientOf = (book: Book): HttpClient.HttpClient =>
 const bodyOf = (request: HttpClientRequest.HttpClientRequest): string =>
   request.body._tag === "Uint8Array" ? new TextDecoder().decode(request.body.body) : ""
 
-const refused = (request: HttpClientRequest.HttpClientRequest) =>
+const connectionRefused = (request: HttpClientRequest.HttpClientRequest) =>
   Effect.fail(
     new HttpClientError.RequestError({
       request,
@@ -196,30 +233,29 @@ const refused = (request: HttpClientRequest.HttpClientRequest) =>
 
 // As a server
 
-const appOf = (book: Book) =>
+const appOf = (recorder: Recorder) =>
   Effect.gen(function* () {
     const clock = yield* Effect.clock
     const request = yield* HttpServerRequest.HttpServerRequest
     const body = yield* Effect.orDie(request.text)
-    const [entry, answer] = book.ask({
+    const [entry, answer] = recorder.ask({
       method: request.method,
       url: `http://${request.headers["host"]}${request.url}`,
       headers: { ...request.headers },
       body: parsed(body),
       at: clock.unsafeCurrentTimeMillis()
     })
-    yield* waited(answer, entry)
+    yield* untilHeaders(answer, entry)
     if (answer.unreachable) return yield* hangUp(request)
     const { headers, status } = answer
     if (bodiless.has(status)) return HttpServerResponse.empty({ status, headers })
-    // An empty chunk first: a server sends its headers with the first write.
-    const begun = { ...answer, body: [new Uint8Array(0), ...answer.body] }
-    return HttpServerResponse.stream(stream(begun, entry, hangUp(request)), { status, headers })
+    // The empty chunk makes the server send its headers at once: it sends them with the first write.
+    const withHeaders = { ...answer, body: [new Uint8Array(0), ...answer.body] }
+    return HttpServerResponse.stream(stream(withHeaders, entry, hangUp(request)), { status, headers })
   })
 
 /**
- * Breaks the connection under the request once what was written is out, where the platform lets us at its socket (Node
- * and Bun do).
+ * Breaks the connection once everything written so far has been sent, where the platform shows its socket (Node, Bun).
  */
 const hangUp = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<never, Dropped> =>
   Effect.zipRight(

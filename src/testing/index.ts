@@ -1,2 +1,2 @@
-/** For the tests of programs that use `knowngood`. */
+/** Helps to test programs that use `knowngood`. */
 export * as Gateway from "./Gateway.js"

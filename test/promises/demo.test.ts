@@ -139,7 +139,7 @@ describe.concurrent("npm run demo", () => {
     const unwrapped = result.stdout.replace(/\n {11}/g, " ")
     for (const { answer } of words.en.talk.slice(0, 2)) expect(unwrapped).toContain(answer)
     expect(unwrapped).toMatch(/Retrying 1 of 2 in 0\.[5-7] s\. The gateway refused the key \(HTTP 401\)/)
-    expect(result.stdout).toContain("7 of 7 steps went as they should.")
+    expect(result.stdout).toContain("7 of 7 steps went as expected.")
   })
 })
 
