@@ -21,10 +21,12 @@ export const Attempt = Schema.Struct({
   status: Schema.optional(Schema.Int),
   /** The error's tag, or the `reason` of a `Transient`. */
   reason: Schema.String,
+  /** What the server calls this request, where it said so. */
   requestId: Schema.optional(Schema.String),
   /** The wait that followed before the next request. Absent on the last entry. */
   wait: Schema.optional(Wait)
 })
+/** One HTTP request that failed, as it is remembered in `history`. */
 export type Attempt = typeof Attempt.Type
 
 /** The facts that every error carries. */
@@ -67,6 +69,7 @@ export const KeyProblem = Schema.Literal(
   /** The effect that reads the key failed. */
   "Unreadable"
 )
+/** Why no key could be sent. */
 export type KeyProblem = typeof KeyProblem.Type
 
 /** No usable key is configured: the server asked for one, or the provider always needs one (`attempts: 0`). */
@@ -74,8 +77,10 @@ export class AuthMissing extends Schema.TaggedError<AuthMissing>("knowngood/Auth
   ...common,
   /** Where the key is looked for, by default the name of an environment variable. */
   source: Schema.String,
+  /** Why no key could be sent. */
   problem: KeyProblem
 }) {
+  /** The facts in one line, for a log. `Explain` has the words for a reader. */
   override get message(): string {
     return line(this, this.problem, this.source)
   }
@@ -97,6 +102,7 @@ export class AuthRejected extends Schema.TaggedError<AuthRejected>("knowngood/Au
   /** With the hint: the hosts that keys of this form belong to. */
   hosts: Schema.optional(Schema.Array(Schema.String))
 }) {
+  /** The facts in one line, for a log. `Explain` has the words for a reader. */
   override get message(): string {
     return line(this, "key", this.fingerprint, this.knownGood ? "(accepted before)" : "(never accepted)")
   }
@@ -104,15 +110,24 @@ export class AuthRejected extends Schema.TaggedError<AuthRejected>("knowngood/Au
 
 /** Why trying again later can work. */
 export const TransientReason = Schema.Literal(
+  /** Too many requests: 429, or a code that says so. */
   "RateLimited",
+  /** The server has no room for anybody: 503, 529, or a code that says so. */
   "Overloaded",
+  /** The server failed: any other 5xx, or a model that broke off. */
   "ServerError",
+  /** Something else was going on with the same resource: 409, 425. */
   "Conflict",
+  /** No answer in time: 408, 504, 524, or the SDK's own clock for headers. */
   "TimedOut",
+  /** No connection, or it broke before an answer; `code` has the system's word for why. */
   "Unreachable",
+  /** The answer ended before it was complete. */
   "StreamInterrupted",
+  /** Nothing more of the answer came; `clock` says what was missing. */
   "StreamStalled"
 )
+/** Why trying again later can work. */
 export type TransientReason = typeof TransientReason.Type
 
 /** A clock of the SDK that ran out. */
@@ -124,17 +139,20 @@ export const TransientClock = Schema.Literal(
   /** Bytes came, but no output from the model. */
   "stall"
 )
+/** A clock of the SDK that ran out. */
 export type TransientClock = typeof TransientClock.Type
 
 /** Trying again later can work. */
 export class Transient extends Schema.TaggedError<Transient>("knowngood/Transient")("Transient", {
   ...common,
+  /** Why trying again later can work. */
   reason: TransientReason,
   /** Which of our clocks ran out, where one did. */
   clock: Schema.optional(TransientClock),
   /** The wait that the server asked for. */
   retryAfter: Schema.optional(Wait)
 }) {
+  /** The facts in one line, for a log. `Explain` has the words for a reader. */
   override get message(): string {
     return line(this, this.reason, this.clock)
   }
@@ -146,6 +164,7 @@ export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>("knowngood/
   /** When the allotment is renewed, if the server said so. */
   resetsAt: Schema.optional(Schema.DateTimeUtc)
 }) {
+  /** The facts in one line, for a log. `Explain` has the words for a reader. */
   override get message(): string {
     return line(this, "quota")
   }
@@ -153,13 +172,20 @@ export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>("knowngood/
 
 /** Why sending the same request again cannot work. */
 export const InvalidRequestReason = Schema.Literal(
+  /** More tokens than the model can take. */
   "ContextOverflow",
+  /** The provider has no such model, or not for this key. */
   "ModelNotFound",
+  /** A content filter refused the request. */
   "ContentFiltered",
+  /** The body has too many bytes. */
   "TooLarge",
+  /** The host offers nothing under this address: the base URL may be wrong. */
   "NotOffered",
+  /** Anything else; `problem` says what, if it was found before the request was sent. */
   "BadRequest"
 )
+/** Why sending the same request again cannot work. */
 export type InvalidRequestReason = typeof InvalidRequestReason.Type
 
 /** What we found wrong ourselves: all but the last before anything was sent. */
@@ -181,17 +207,20 @@ export const InvalidRequestProblem = Schema.Literal(
   /** The host's certificate cannot be verified; `code` has the system's word for why. */
   "UntrustedCertificate"
 )
+/** What the SDK itself found wrong with a request. */
 export type InvalidRequestProblem = typeof InvalidRequestProblem.Type
 
 /** Sending the same request again cannot work. */
 export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("knowngood/InvalidRequest")("InvalidRequest", {
   ...common,
+  /** Why sending the same request again cannot work. */
   reason: InvalidRequestReason,
   /** What we found wrong ourselves. Absent if the server refused the request. */
   problem: Schema.optional(InvalidRequestProblem),
   /** With `problem`: the header, host or option that it is about. */
   subject: Schema.optional(Schema.String)
 }) {
+  /** The facts in one line, for a log. `Explain` has the words for a reader. */
   override get message(): string {
     return line(this, this.problem ?? this.reason, this.subject)
   }
@@ -218,6 +247,7 @@ export const InvalidResponseReason = Schema.Literal(
   /** A content filter stopped the answer. */
   "Filtered"
 )
+/** In what way an answer is not what the protocol says, or not what the program asked for. */
 export type InvalidResponseReason = typeof InvalidResponseReason.Type
 
 /** Finite, because JSON has no other numbers. */
@@ -228,7 +258,9 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("knowng
   "InvalidResponse",
   {
     ...common,
+    /** In what way it is none. */
     reason: InvalidResponseReason,
+    /** The answer's `content-type`, if it has one. */
     contentType: Schema.optional(Schema.String),
     /** Where a redirect points, if the server said so. */
     location: Schema.optional(Schema.String),
@@ -254,13 +286,15 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("knowng
     preview: Schema.optional(Schema.String)
   }
 ) {
+  /** The facts in one line, for a log. `Explain` has the words for a reader. */
   override get message(): string {
     return line(this, this.reason, this.mismatch ?? this.tool ?? this.location ?? this.contentType)
   }
 }
 
-/** Everything that a call can fail with. */
+/** Everything that a call can fail with, as a schema: for RPC, HTTP APIs and workers. */
 export const schema = Schema.Union(AuthMissing, AuthRejected, Transient, QuotaExceeded, InvalidRequest, InvalidResponse)
+/** Everything that a call can fail with. */
 export type ProviderError = typeof schema.Type
 
 /** The facts that every `ProviderError` carries. */

@@ -8,6 +8,7 @@ import type * as ProviderError from "./ProviderError.js"
 
 /** "Retrying 1 of 2 in 0.6 s: the gateway refused the key", as facts. */
 export interface RetryNotice {
+  /** The provider's id: `mimo`, `anthropic`, … */
   readonly provider: string
   /** Why: the error that is being retried. */
   readonly error: ProviderError.ProviderError
@@ -21,7 +22,20 @@ export interface RetryNotice {
   readonly at: number
 }
 
-/** Told of every retry. It runs inside the call, so a slow observer delays the call. Default: nobody is told. */
+/**
+ * Told of every retry. It runs inside the call, so a slow observer delays the call, and its defect is the call's. Default:
+ * nobody is told.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import { Chat, Explain, Provider, RetryObserver } from "knowngood"
+ *
+ * const answer = Provider.complete({ messages: [Chat.user("Why is the sky blue?")] }).pipe(
+ *   Effect.provideService(RetryObserver.RetryObserver, {
+ *     onRetry: (notice) => Effect.logInfo(Explain.retrying(notice).title)
+ *   })
+ * )
+ */
 export class RetryObserver extends Context.Reference<RetryObserver>()("knowngood/RetryObserver", {
   defaultValue: () => ({ onRetry: (_: RetryNotice): Effect.Effect<void> => Effect.void })
 }) {}

@@ -1,5 +1,5 @@
 /**
- * The calls of one provider. Each is an exchange: its refusal is classified, its answer is read.
+ * The way to a server and back: for a provider's own calls, and as `transformClient` for any other API.
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -13,8 +13,9 @@ import type * as ProviderError from "./ProviderError.js"
 import * as Call from "./transport/Call.js"
 import * as Exchange from "./transport/Exchange.js"
 
-export { make as transformClient } from "./transport/TransformClient.js"
+export { make as transformClient, type Options as TransformClientOptions } from "./transport/TransformClient.js"
 
+/** How long the parts of an answer may take. */
 export interface Timeouts {
   /** From the request to the headers of the answer. Default 5 minutes: without a stream they come with the answer. */
   readonly headers?: Duration.DurationInput | undefined
@@ -26,11 +27,13 @@ export interface Timeouts {
   readonly errorBody?: Duration.DurationInput | undefined
 }
 
+/** @internal */
 export interface Options extends Call.Options {
   readonly client: HttpClient.HttpClient
   readonly timeouts?: Timeouts | undefined
 }
 
+/** @internal */
 export interface Request<A, R> {
   readonly request: HttpClientRequest.HttpClientRequest
   /** Whether an answer proves the key. */
@@ -39,8 +42,14 @@ export interface Request<A, R> {
   readonly read: (answer: Answer.Answer) => Run<A, R>
 }
 
+/** @internal */
 export type Run<A, R = never> = Effect.Effect<A, ProviderError.ProviderError, R>
 
+/**
+ * The calls of one provider. Each is an exchange: its answer is read, and what is none fails as it means.
+ *
+ * @internal
+ */
 export interface Transport {
   /** The resources of the answer are released with the scope. */
   readonly run: <A, R>(request: Request<A, R>, scope: Scope.Scope) => Run<A, R>
@@ -49,6 +58,7 @@ export interface Transport {
 /** The most that is read of an error's body. */
 const errorBodyBytes = 4096
 
+/** @internal */
 export const make = (options: Options): Transport => {
   const { timeouts = {} } = options
   const waits: Exchange.Waits = {

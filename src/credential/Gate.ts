@@ -29,7 +29,10 @@ const refusedWithin = 2000
 /** The shortest time that timers can measure, in milliseconds. */
 const shortestSleep = 1
 
-/** A call's place in the line, for all of its attempts. */
+/**
+ * A call's place in the line, for all of its attempts. It is a class that the call extends, and not an interface: the
+ * fields are the gate's own, and stand beside the rules that change them.
+ */
 export class Place {
   /** The position in the line, lowest first. `undefined`: behind everybody who is waiting. */
   ticket: number | undefined
@@ -73,10 +76,10 @@ export class Turn {
   }
 }
 
-/** A call in the line. Its fiber sleeps until it is woken; the first in line also wakes when the gate may open. */
+/** A call in the line. Its fiber sleeps until it is woken. The first in line also wakes by itself, when it may go. */
 class Waiter {
   turn: Turn | undefined
-  /** When it wakes by itself, by the gate's clock. */
+  /** When it wakes by itself, by the gate's clock, if nobody wakes it before. */
   alarm = Number.POSITIVE_INFINITY
   private told = false
   private resume: () => void = idle
@@ -112,8 +115,8 @@ const idle = () => undefined
 export class Gate {
   private readonly window = new Window.Window()
   private readonly line: Array<Waiter> = []
-  /** Calls that only the bound holds back: they bypass the line. */
-  private readonly passing: Array<Waiter> = []
+  /** Calls that only the bound holds back: they go round the line. */
+  private readonly bypass: Array<Waiter> = []
   /** In flight and not yet known to be accepted, oldest first. */
   private readonly unheard = new Set<Turn>()
   private tickets = 0
@@ -154,11 +157,11 @@ export class Gate {
       this.hearOfSlowAnswers(now)
       place.ticket ??= this.tickets++
       const isNext = this.line.length === 0 || !place.coolsDown
-      if (isNext && this.pause(place, now) === 0) return keep(this.begin(place, now, false))
+      if (isNext && this.waitOf(place, now) === 0) return keep(this.begin(place, now, false))
       const waiter = new Waiter(place)
       this.queue(waiter)
       return Effect.flatMap(
-        Effect.onInterrupt(restore(this.wait(waiter)), () => Effect.sync(() => this.giveUp(waiter))),
+        Effect.onInterrupt(restore(this.sleep(waiter)), () => Effect.sync(() => this.giveUp(waiter))),
         keep
       )
     })
@@ -171,7 +174,7 @@ export class Gate {
     this.land(turn)
     this.acceptances += 1
     this.believedUntil = Number.POSITIVE_INFINITY
-    this.count(turn, now)
+    this.countAccepted(turn, now)
     this.admit(now)
   }
 
@@ -188,7 +191,7 @@ export class Gate {
     place.acceptedBefore = this.acceptances
     place.refusals += 1
     this.land(turn)
-    this.close(turn)
+    this.endAnswer(turn)
     if (this.inFlight === 0 && turn.shot.level === 1) {
       place.refusedAlone += 1
       this.refusedAlone = place
@@ -203,7 +206,7 @@ export class Gate {
   /** Nothing more of its answer will come, which makes room under the bound. */
   ended(turn: Turn): void {
     if (!turn.isOpen) return
-    this.close(turn)
+    this.endAnswer(turn)
     this.admit(this.now())
   }
 
@@ -211,7 +214,7 @@ export class Gate {
   leave(turn: Turn): void {
     if (!turn.isFlying && !turn.isOpen) return
     this.land(turn)
-    this.close(turn)
+    this.endAnswer(turn)
     this.admit(this.now())
   }
 
@@ -275,12 +278,12 @@ export class Gate {
     this.unheard.delete(turn)
   }
 
-  private close(turn: Turn): void {
+  private endAnswer(turn: Turn): void {
     if (turn.isOpen) this.openAnswers -= 1
     turn.isOpen = false
   }
 
-  private count(turn: Turn, now: number): void {
+  private countAccepted(turn: Turn, now: number): void {
     this.unheard.delete(turn)
     if (turn.isCounted) return
     turn.isCounted = true
@@ -291,12 +294,12 @@ export class Gate {
   private hearOfSlowAnswers(now: number): void {
     for (const turn of this.unheard) {
       if (turn.sentAt > now - refusedWithin) return
-      this.count(turn, now)
+      this.countAccepted(turn, now)
     }
   }
 
   /** How long a call has to wait now. `Infinity`: until somebody leaves. */
-  private pause(place: Place, now: number): number {
+  private waitOf(place: Place, now: number): number {
     if (this.openAnswers >= this.bound) return Number.POSITIVE_INFINITY
     if (!place.coolsDown) return 0
     return this.window.wait(this.inFlight, now, place.isCareful || this.careful > 0, this.hasWaited(place))
@@ -319,17 +322,17 @@ export class Gate {
   /** Who may go now. */
   private next(now: number): Waiter | undefined {
     const [first] = this.line
-    const [passing] = this.passing
-    if (first === undefined || this.pause(first.place, now) > 0) {
-      return this.openAnswers < this.bound ? passing : undefined
+    const [beside] = this.bypass
+    if (first === undefined || this.waitOf(first.place, now) > 0) {
+      return this.openAnswers < this.bound ? beside : undefined
     }
-    if (passing !== undefined && ticketOf(passing) < ticketOf(first)) return passing
+    if (beside !== undefined && ticketOf(beside) < ticketOf(first)) return beside
     if (!this.window.isAboutToTry(this.inFlight)) return first
     return this.line.reduce((best, waiter) => (waiter.place.refusals < best.place.refusals ? waiter : best), first)
   }
 
   private lineOf({ place }: Waiter): Array<Waiter> {
-    return place.coolsDown ? this.line : this.passing
+    return place.coolsDown ? this.line : this.bypass
   }
 
   private queue(waiter: Waiter): void {
@@ -343,7 +346,7 @@ export class Gate {
     line.splice(line.indexOf(waiter), 1)
   }
 
-  private wait(waiter: Waiter): Effect.Effect<Turn> {
+  private sleep(waiter: Waiter): Effect.Effect<Turn> {
     return Effect.suspend(() => {
       const now = this.now()
       // The gate may have opened since the last look.
@@ -354,7 +357,7 @@ export class Gate {
       waiter.alarm = now + alarm
       const awake =
         alarm === Number.POSITIVE_INFINITY ? waiter.woken : Effect.raceFirst(waiter.woken, Effect.sleep(alarm))
-      return Effect.zipRight(awake, this.wait(waiter))
+      return Effect.zipRight(awake, this.sleep(waiter))
     })
   }
 
@@ -363,10 +366,13 @@ export class Gate {
     const [oldest] = this.unheard
     const heard = oldest === undefined ? Number.POSITIVE_INFINITY : oldest.sentAt + refusedWithin - now
     // A timer may fire early; asking again for less than it can measure would spin.
-    return Math.max(shortestSleep, Math.min(this.pause(place, now), heard))
+    return Math.max(shortestSleep, Math.min(this.waitOf(place, now), heard))
   }
 
-  /** Makes sure that the first in line wakes in time: it may not have been first when it went to sleep. */
+  /**
+   * Makes sure that the first in line wakes in time: when it went to sleep it may not have been first, or it may have had
+   * longer to wait. An alarm that has become too early costs one look.
+   */
   private setAlarm(now: number): void {
     const [first] = this.line
     // Rounding makes two sums for the same moment differ a little. Waking a waiter for that would make it spin.

@@ -18,6 +18,7 @@ import type * as Tracer from "effect/Tracer"
 import type * as Credential from "../Credential.js"
 import type * as Gate from "../credential/Gate.js"
 import * as Key from "../credential/Key.js"
+import type * as Standing from "../credential/Standing.js"
 import type * as ProviderError from "../ProviderError.js"
 import { RetryObserver } from "../RetryObserver.js"
 import * as RetryPolicy from "../RetryPolicy.js"
@@ -86,7 +87,7 @@ export const make = (options: Options): Run => {
   const { gate } = credential
   const coolsDown = options.coolDown !== false
   const policy = RetryPolicy.make(options.policy)
-  const terms: Credential.Terms = { scheme, allowInsecure: options.allowInsecure === true }
+  const terms: Standing.Terms = { scheme, allowInsecure: options.allowInsecure === true }
 
   const run: Run = (call, scope) =>
     Effect.suspend(() => {
@@ -197,7 +198,7 @@ export const make = (options: Options): Run => {
         if (coolsDown) gate.refused(turn, retryAfter === undefined ? undefined : Duration.toMillis(retryAfter))
       } else if (isAnswer(error)) gate.accepted(turn)
       return error._tag === "AuthRejected" && error.knownGood && log.key?._tag === "Key"
-        ? credential.refused(log.key, log.turn, log)
+        ? credential.refused(log.key, log)
         : Effect.void
     })
 
@@ -219,7 +220,7 @@ export const make = (options: Options): Run => {
   /** Counts a known-good key that was refused to the end of its retries; after several it counts as never accepted. */
   const settle = (log: CallLog, error: Error) =>
     error._tag === "AuthRejected" && error.knownGood && log.key?._tag === "Key" && !wasHeldBack(error)
-      ? credential.exhausted(log.key, log.turn)
+      ? credential.exhausted(log.key, log)
       : Effect.void
 
   /** The span lasts until the answer has been read, and ends with its outcome: once, even if the call is given up. */

@@ -24,6 +24,7 @@ import type * as RetryPolicy from "../RetryPolicy.js"
 import * as Call from "./Call.js"
 import * as Exchange from "./Exchange.js"
 
+/** What `transformClient` is told. */
 export interface Options {
   /** Names the provider in notices, errors and spans. */
   readonly provider: string

@@ -26,7 +26,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
 const pure: ReadonlyArray<string> = [
   ...["protocol/", "chat/", "explain/", "Protocol", "Json", "Joiner", "BaseUrl"],
   ...["answer/Sse", "answer/WireReader", "refusal/Fault", "refusal/Refusal", "refusal/Rules", "request/History"],
-  ...["credential/Doubt", "credential/Window"]
+  ...["credential/Demotion", "credential/Doubt", "credential/Window"]
 ]
 
 interface Import {
