@@ -7,13 +7,8 @@ import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
 import * as ToolCalls from "./ToolCalls.js"
 
-type Fields = { readonly [key: string]: unknown }
-
 /** Whose replay this wire can read. */
 export const id = "anthropic-messages"
-
-/** The wire demands a limit. This is one that every model of Anthropic's takes. */
-const defaultMaxTokens = 4096
 
 /** How a host speaks Anthropic's wire. Every field is optional. */
 export interface Dialect {
@@ -42,7 +37,7 @@ export const encode = (request: Chat.Request, options: Options): Protocol.Body =
       model,
       max_tokens: request.maxTokens ?? defaultMaxTokens + budgetOf(request.reasoning),
       system: system.length === 0 ? undefined : system.map((message) => encodeText(message.content, message)),
-      messages: encodeTurns(request.messages),
+      messages: encodeMessages(request.messages),
       stream,
       tools: request.tools === undefined || request.tools.length === 0 ? undefined : request.tools.map(encodeTool),
       tool_choice: ToolCalls.possible(request, dialect.defaults) ? encodeToolChoice(request.toolChoice) : undefined,
@@ -50,7 +45,7 @@ export const encode = (request: Chat.Request, options: Options): Protocol.Body =
       top_p: request.topP,
       stop_sequences: request.stop === undefined || request.stop.length === 0 ? undefined : request.stop,
       metadata: request.user === undefined ? undefined : { user_id: request.user },
-      thinking: encodeThinking(request.reasoning),
+      thinking: encodeReasoning(request.reasoning),
       output_config: encodeOutput(request)
     })
   }
@@ -58,18 +53,25 @@ export const encode = (request: Chat.Request, options: Options): Protocol.Body =
 
 const isSystem = (message: Chat.Message): message is Chat.SystemMessage => message.role === "system"
 
+/** The wire demands a limit. This is one that every model of Anthropic's takes. */
+const defaultMaxTokens = 4096
+
 /** Thinking counts against the limit, and a budget that is not under it is a 400. */
 const budgetOf = (reasoning: Chat.Reasoning | undefined): number =>
   reasoning !== undefined && "budgetTokens" in reasoning ? reasoning.budgetTokens : 0
 
+// ---------------------------------------------------------------------------------------------------------------------
+// Messages
+// ---------------------------------------------------------------------------------------------------------------------
+
 /** Turns of one role that follow each other are one: all results of a turn's tool calls belong into one message. */
-const encodeTurns = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Fields> => {
+const encodeMessages = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Json.Fields> => {
   const turns: Array<{ readonly role: string; readonly content: Array<unknown> }> = []
   const ids = new CallIds()
   for (const message of messages) {
     if (message.role === "system") continue
     const role = message.role === "assistant" ? "assistant" : "user"
-    const content = encodeBlocks(message, ids)
+    const content = encodeMessage(message, ids)
     const last = turns.at(-1)
     if (last?.role === role) last.content.push(...content)
     else if (content.length > 0) turns.push({ role, content: [...content] })
@@ -77,33 +79,53 @@ const encodeTurns = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Field
   return turns
 }
 
-const encodeBlocks = (message: Exclude<Chat.Message, Chat.SystemMessage>, ids: CallIds): ReadonlyArray<unknown> => {
+const encodeMessage = (message: Exclude<Chat.Message, Chat.SystemMessage>, ids: CallIds): ReadonlyArray<unknown> => {
   switch (message.role) {
     case "user":
       return encodeUser(message)
     case "assistant":
       return encodeAssistant(message, ids)
     case "tool":
-      return [
-        Json.defined({
-          type: "tool_result",
-          tool_use_id: ids.ofResult(message.toolCallId),
-          content: typeof message.content === "string" ? message.content : message.content.map(encodePart),
-          is_error: message.isError,
-          cache_control: encodeCache(message)
-        })
-      ]
+      return [encodeToolResult(message, ids)]
   }
 }
 
 /** A cache mark on the message stands behind its last part. */
-const encodeUser = (message: Chat.UserMessage): ReadonlyArray<Fields> => {
+const encodeUser = (message: Chat.UserMessage): ReadonlyArray<Json.Fields> => {
   const blocks = encodeContent(message.content)
   const mark = encodeCache(message)
   return blocks.map((block, index) =>
     mark === undefined || index < blocks.length - 1 ? block : { ...block, cache_control: mark }
   )
 }
+
+/** Signed thinking goes back exactly as it came, but for ids that this wire does not take. */
+const encodeAssistant = (message: Chat.AssistantMessage, ids: CallIds): ReadonlyArray<unknown> =>
+  message.replay?.protocol === id
+    ? Json.array(message.replay.content).map((block) => encodeReplayed(block, ids))
+    : [...encodeContent(message.content), ...(message.toolCalls ?? []).map((call) => encodeToolCall(call, ids))]
+
+/** The input is an object, also for a call whose arguments the program has refused. */
+const encodeToolCall = ({ id, input, name }: Chat.ToolCall, ids: CallIds): Json.Fields => ({
+  type: "tool_use",
+  id: ids.ofCall(id),
+  name,
+  input: Json.record(input) ?? (input === undefined || input === null ? {} : { value: input })
+})
+
+const encodeReplayed = (block: unknown, ids: CallIds): unknown => {
+  const fields = Json.record(block)
+  return fields?.["type"] === "tool_use" ? { ...fields, id: ids.ofCall(Json.string(fields["id"]) ?? "") } : block
+}
+
+const encodeToolResult = (message: Chat.ToolMessage, ids: CallIds): Json.Fields =>
+  Json.defined({
+    type: "tool_result",
+    tool_use_id: ids.ofResult(message.toolCallId),
+    content: typeof message.content === "string" ? message.content : message.content.map(encodePart),
+    is_error: message.isError,
+    cache_control: encodeCache(message)
+  })
 
 /**
  * Ids of calls in one body. This wire takes letters, digits, `_` and `-` (API reference, `tool_use.id`), and no id twice:
@@ -136,42 +158,21 @@ class CallIds {
 
 const written = (id: string): string => (id === "" ? "call" : id.replace(/[^\w-]/g, "_"))
 
-/** Signed thinking goes back exactly as it came, but for ids that this wire does not take. */
-const encodeAssistant = (message: Chat.AssistantMessage, ids: CallIds): ReadonlyArray<unknown> =>
-  message.replay?.protocol === id
-    ? Json.array(message.replay.content).map((block) => encodeReplayed(block, ids))
-    : [
-        ...encodeContent(message.content),
-        ...(message.toolCalls ?? []).map((call) => ({
-          type: "tool_use",
-          id: ids.ofCall(call.id),
-          name: call.name,
-          // An object, also for a call whose arguments the program has refused.
-          input:
-            Json.record(call.input) ?? (call.input === undefined || call.input === null ? {} : { value: call.input })
-        }))
-      ]
-
-const encodeReplayed = (block: unknown, ids: CallIds): unknown => {
-  const fields = Json.record(block)
-  return fields?.["type"] === "tool_use" ? { ...fields, id: ids.ofCall(Json.string(fields["id"]) ?? "") } : block
-}
-
 /** Text of nothing but white space is a 400. */
-const encodeContent = (content: string | ReadonlyArray<Chat.Part>): ReadonlyArray<Fields> =>
+const encodeContent = (content: string | ReadonlyArray<Chat.Part>): ReadonlyArray<Json.Fields> =>
   (typeof content === "string" ? [Message.text(content)] : content)
     .filter((part) => part.type !== "text" || part.text.trim() !== "")
     .map(encodePart)
 
-const encodePart = (part: Chat.Part): Fields =>
+const encodePart = (part: Chat.Part): Json.Fields =>
   part.type === "text"
     ? encodeText(part.text, part)
     : Json.defined({ type: "image", source: encodeImage(part.source), cache_control: encodeCache(part) })
 
-const encodeText = (text: string, from: Chat.Cacheable): Fields =>
+const encodeText = (text: string, from: Chat.Cacheable): Json.Fields =>
   Json.defined({ type: "text", text, cache_control: encodeCache(from) })
 
-const encodeImage = (source: Chat.ImagePart["source"]): Fields =>
+const encodeImage = (source: Chat.ImagePart["source"]): Json.Fields =>
   "url" in source
     ? { type: "url", url: source.url }
     : { type: "base64", media_type: source.mediaType, data: source.base64 }
@@ -179,7 +180,11 @@ const encodeImage = (source: Chat.ImagePart["source"]): Fields =>
 const encodeCache = (from: Chat.Cacheable): unknown =>
   from.cache === undefined ? undefined : { type: "ephemeral", ...(from.cache === "1h" ? { ttl: "1h" } : undefined) }
 
-const encodeTool = (tool: Chat.ToolDefinition): Fields =>
+// ---------------------------------------------------------------------------------------------------------------------
+// Tools
+// ---------------------------------------------------------------------------------------------------------------------
+
+const encodeTool = (tool: Chat.ToolDefinition): Json.Fields =>
   Json.defined({
     name: tool.name,
     description: tool.description,
@@ -194,11 +199,9 @@ const encodeToolChoice = (choice: Chat.Request["toolChoice"]): unknown =>
       ? { type: "tool", name: choice.name }
       : { type: choice === "required" ? "any" : choice }
 
-const encodeThinking = (reasoning: Chat.Reasoning | undefined): unknown => {
-  if (reasoning === undefined) return undefined
-  if ("budgetTokens" in reasoning) return { type: "enabled", budget_tokens: reasoning.budgetTokens }
-  return reasoning.effort === "none" ? { type: "disabled" } : { type: "adaptive" }
-}
+// ---------------------------------------------------------------------------------------------------------------------
+// Output and reasoning
+// ---------------------------------------------------------------------------------------------------------------------
 
 const encodeOutput = (request: Chat.Request): unknown => {
   const effort = request.reasoning !== undefined && "effort" in request.reasoning ? request.reasoning.effort : "none"
@@ -208,6 +211,12 @@ const encodeOutput = (request: Chat.Request): unknown => {
     effort: effort === "none" ? undefined : effort === "minimal" ? "low" : effort,
     format: schema === undefined ? undefined : { type: "json_schema", schema }
   })
+}
+
+const encodeReasoning = (reasoning: Chat.Reasoning | undefined): unknown => {
+  if (reasoning === undefined) return undefined
+  if ("budgetTokens" in reasoning) return { type: "enabled", budget_tokens: reasoning.budgetTokens }
+  return reasoning.effort === "none" ? { type: "disabled" } : { type: "adaptive" }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -7,8 +7,6 @@ import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
 import * as ToolCalls from "./ToolCalls.js"
 
-type Fields = { readonly [key: string]: unknown }
-
 /** Whose replay this wire can read. */
 export const id = "openai-chat"
 
@@ -72,9 +70,13 @@ export const encode = (request: Chat.Request, options: Options): Protocol.Body =
   }
 }
 
+// ---------------------------------------------------------------------------------------------------------------------
+// Messages
+// ---------------------------------------------------------------------------------------------------------------------
+
 /** Results of tools stand together; what pictures they have follow behind the last one, as the user's. */
-const encodeMessages = (messages: ReadonlyArray<Chat.Message>, options: Options): ReadonlyArray<Fields> => {
-  const encoded: Array<Fields> = []
+const encodeMessages = (messages: ReadonlyArray<Chat.Message>, options: Options): ReadonlyArray<Json.Fields> => {
+  const encoded: Array<Json.Fields> = []
   let images: Array<Chat.Part> = []
   const show = () => {
     if (images.length > 0) encoded.push({ role: "user", content: encodeContent(images) })
@@ -90,7 +92,7 @@ const encodeMessages = (messages: ReadonlyArray<Chat.Message>, options: Options)
   return encoded
 }
 
-const encodeMessage = (message: Chat.Message, options: Options): Fields => {
+const encodeMessage = (message: Chat.Message, options: Options): Json.Fields => {
   switch (message.role) {
     case "system":
       return { role: "system", content: message.content }
@@ -105,23 +107,11 @@ const encodeMessage = (message: Chat.Message, options: Options): Fields => {
   }
 }
 
-const encodeContent = (content: string | ReadonlyArray<Chat.Part>): unknown =>
-  typeof content === "string"
-    ? content
-    : content.map((part) =>
-        part.type === "text"
-          ? { type: "text", text: part.text }
-          : { type: "image_url", image_url: { url: imageUrl(part.source) } }
-      )
-
-const imageUrl = (source: Chat.ImagePart["source"]): string =>
-  "url" in source ? source.url : `data:${source.mediaType};base64,${source.base64}`
-
 /**
  * `content` is always there, and a text, because DeepSeek demands it; an empty `reasoning_content` counts, an absent one
  * is a 400.
  */
-const encodeAssistant = (message: Chat.AssistantMessage, { dialect, model }: Options): Fields => {
+const encodeAssistant = (message: Chat.AssistantMessage, { dialect, model }: Options): Json.Fields => {
   const calls = message.toolCalls ?? []
   const withExtra = dialect.replaysExtraContent ?? /gemini/i.test(model)
   const reasons = dialect.replaysReasoning === true && (message.reasoning !== undefined || calls.length > 0)
@@ -134,7 +124,7 @@ const encodeAssistant = (message: Chat.AssistantMessage, { dialect, model }: Opt
   })
 }
 
-const encodeToolCall = (call: Chat.ToolCall, withExtra: boolean): Fields =>
+const encodeToolCall = (call: Chat.ToolCall, withExtra: boolean): Json.Fields =>
   Json.defined({
     id: call.id,
     type: "function",
@@ -143,7 +133,7 @@ const encodeToolCall = (call: Chat.ToolCall, withExtra: boolean): Fields =>
   })
 
 /** A tool's answer is text on this wire. */
-const encodeToolResult = (message: Chat.ToolMessage, dialect: Dialect): Fields =>
+const encodeToolResult = (message: Chat.ToolMessage, dialect: Dialect): Json.Fields =>
   Json.defined({
     role: "tool",
     tool_call_id: message.toolCallId,
@@ -157,13 +147,32 @@ const encodeToolResult = (message: Chat.ToolMessage, dialect: Dialect): Fields =
 const imagesOf = (message: Chat.ToolMessage): ReadonlyArray<Chat.Part> =>
   typeof message.content === "string" ? [] : message.content.filter((part) => part.type === "image")
 
-const encodeTool = (tool: Chat.ToolDefinition): Fields => ({
+const encodeContent = (content: string | ReadonlyArray<Chat.Part>): unknown =>
+  typeof content === "string" ? content : content.map(encodePart)
+
+const encodePart = (part: Chat.Part): Json.Fields =>
+  part.type === "text"
+    ? { type: "text", text: part.text }
+    : { type: "image_url", image_url: { url: encodeImage(part.source) } }
+
+const encodeImage = (source: Chat.ImagePart["source"]): string =>
+  "url" in source ? source.url : `data:${source.mediaType};base64,${source.base64}`
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Tools
+// ---------------------------------------------------------------------------------------------------------------------
+
+const encodeTool = (tool: Chat.ToolDefinition): Json.Fields => ({
   type: "function",
   function: Json.defined({ name: tool.name, description: tool.description, parameters: tool.parameters })
 })
 
 const encodeToolChoice = (choice: Chat.Request["toolChoice"]): unknown =>
   typeof choice === "object" ? { type: "function", function: { name: choice.name } } : choice
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Output and reasoning
+// ---------------------------------------------------------------------------------------------------------------------
 
 const encodeOutput = (output: Chat.Request["output"], { output: how = "schema" }: Dialect): unknown => {
   if (output === undefined || how === "prompt") return undefined
@@ -191,7 +200,7 @@ const isStrict = (schema: unknown): boolean => {
   return closed && required && Object.values(fields).every(isStrict)
 }
 
-const encodeReasoning = (reasoning: Chat.Reasoning | undefined, dialect: Dialect): Fields => {
+const encodeReasoning = (reasoning: Chat.Reasoning | undefined, dialect: Dialect): Json.Fields => {
   if (reasoning === undefined) return {}
   const wanted = "effort" in reasoning ? reasoning.effort : undefined
   const off = wanted === "none"
