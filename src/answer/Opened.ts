@@ -226,9 +226,11 @@ export const within = <R>(open: Open<R>, scope: Scope.Scope): Effect.Effect<Open
 
 /** What comes next. Waits for it if it has not come. @internal */
 export const next = <E>(source: Source<E>): Effect.Effect<Batch, E> => {
+  let stop = stopNothing
+  const stopped = Effect.sync(() => stop())
   const arrival = Effect.async<Batch, E>((resume) => {
-    const stop = source.wait(() => resume(asEffect(source.taken())))
-    return Effect.sync(stop)
+    stop = source.wait(() => resume(asEffect(source.taken())))
+    return stopped
   })
   return Effect.suspend(() => {
     const taken = source.taken()

@@ -1,10 +1,10 @@
-/** The ways to follow a streamed answer that are no `Stream`: by a callback, and outside of Effect. */
+/** A streamed answer followed by a callback, and answers of one's own. */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer, ManagedRuntime, Ref, TestClock } from "effect"
+import { Cause, Chunk, Context, Effect, Exit, Fiber, Layer, Ref, Runtime, Stream, TestClock } from "effect"
 import * as Iteration from "../../src/answer/Iteration.js"
-import { Chat, Provider, type ProviderError } from "../../src/index.js"
+import * as Opened from "../../src/answer/Opened.js"
+import { Chat, Provider, ProviderError } from "../../src/index.js"
 import * as Gateway from "../../src/testing/Gateway.js"
-import { clients, connections, eventually, mimo as mimoAt, serve } from "../Loopback.js"
 import { chunk, failed, hello, mimo, patiently, refused, streamed, times } from "../Wire.js"
 
 const requests = Effect.map(Gateway.requests, (requests) => requests.length)
@@ -113,209 +113,6 @@ describe("listen", () => {
   )
 })
 
-describe("iterate", () => {
-  const runtimeOf = (script: Gateway.Script) => ManagedRuntime.make(Layer.orDie(mimo(script)))
-
-  const iterated = async (runtime: ManagedRuntime.ManagedRuntime<Provider.Provider | Gateway.Gateway, never>) => {
-    const events: Array<Chat.Event> = []
-    let error: unknown
-    try {
-      for await (const event of Provider.iterate(runtime.runPromise, hello)) events.push(event)
-    } catch (thrown) {
-      error = thrown
-    }
-    return { events, error }
-  }
-
-  it("gives the same events as the stream", async () => {
-    const runtime = runtimeOf([streamed, streamed])
-    const { error, events } = await iterated(runtime)
-    expect(error).toBeUndefined()
-    expect(Chat.reply(events)).toEqual(await runtime.runPromise(Chat.collect(Provider.stream(hello))))
-  })
-
-  it("throws the ProviderError itself: before any event", async () => {
-    const { error, events } = await iterated(runtimeOf([refused()]))
-    expect(error).toMatchObject({ _tag: "AuthRejected", attempts: 1 })
-    expect(events).toEqual([])
-  })
-
-  it("and behind the first, with what came", async () => {
-    const { error, events } = await iterated(runtimeOf([cut]))
-    expect(error).toMatchObject({ _tag: "Transient", emitted: true, partial: "Hello, " })
-    expect((error as ProviderError.ProviderError).attempts).toBe(1)
-    expect(events).toEqual([{ _tag: "TextDelta", text: "Hello, " }])
-  })
-
-  it("whoever leaves the loop breaks the request off", async () => {
-    const runtime = runtimeOf([stalled])
-    for await (const event of Provider.iterate(runtime.runPromise, hello)) {
-      expect(event).toEqual({ _tag: "TextDelta", text: "Hello, " })
-      break
-    }
-    const seen = await runtime.runPromise(Gateway.requests)
-    expect(seen.map(({ aborted }) => aborted)).toEqual([true])
-  })
-
-  it("sends nothing before the loop begins", async () => {
-    const runtime = runtimeOf([streamed])
-    const loop = Provider.iterate(runtime.runPromise, hello)
-    await loop.return()
-    expect(await runtime.runPromise(requests)).toBe(0)
-  })
-})
-
-describe("iterate, given up while it waits", () => {
-  const text = { done: false, value: { _tag: "TextDelta", text: "Hello, " } }
-  const finished = { done: true, value: undefined }
-
-  /** What a promise has come to, after a moment by the real clock. */
-  const soon = <A>(promise: Promise<A>) =>
-    Promise.race([
-      promise.then(
-        (value) => ({ value }),
-        (error: unknown) => ({ error })
-      ),
-      new Promise((resolve) => setTimeout(resolve, 2000, "pending"))
-    ])
-
-  for (const [client, layer] of clients) {
-    /** At a server that says "Hello, " and then nothing more. */
-    const begun = async (script: Gateway.Script = [stalled]) => {
-      const server = ManagedRuntime.make(serve(script))
-      const context = (await server.runtime()).context
-      const runtime = ManagedRuntime.make(
-        Layer.provideMerge(mimoAt(), Layer.merge(layer, Layer.succeedContext(context)))
-      )
-      const abort = new AbortController()
-      const run: Iteration.RunPromise<Provider.Provider> = (effect) =>
-        runtime.runPromise(effect, { signal: abort.signal })
-      const loop = Provider.iterate(run, hello)
-      const closed = () => server.runPromise(eventually(Effect.map(connections.open, (open) => open === 0)))
-      const asked = () => server.runPromise(Effect.map(Gateway.requests, (requests) => requests.length))
-      return { abort, asked, closed, loop, runtime, server }
-    }
-
-    describe(`over ${client}`, () => {
-      it("return() settles the next that waits, and closes the connection, at once", async () => {
-        const { closed, loop, server } = await begun()
-        expect(await loop.next()).toEqual(text)
-        const waiting = loop.next()
-        expect(await soon(loop.return())).toEqual({ value: finished })
-        expect(await soon(waiting)).toEqual({ value: finished })
-        expect(await closed()).toBe(true)
-        expect(await loop.next()).toEqual(finished)
-        await server.dispose()
-      })
-
-      it("so does throw(), with what was thrown", async () => {
-        const { closed, loop, server } = await begun()
-        await loop.next()
-        const waiting = loop.next()
-        const error = new Error("the loop's own")
-        expect(await soon(loop.throw(error))).toEqual({ error })
-        expect(await soon(waiting)).toEqual({ value: finished })
-        expect(await closed()).toBe(true)
-        await server.dispose()
-      })
-
-      it("return() before the first event", async () => {
-        const { asked, closed, loop, server } = await begun([Gateway.delay("10 minutes", streamed)])
-        const waiting = loop.next()
-        while ((await asked()) === 0) await new Promise((resolve) => setTimeout(resolve, 5))
-        expect(await soon(loop.return())).toEqual({ value: finished })
-        expect(await soon(waiting)).toEqual({ value: finished })
-        expect(await closed()).toBe(true)
-        await server.dispose()
-      })
-
-      it("a runtime that is disposed of settles the next that waits, and closes the connection", async () => {
-        const { closed, loop, runtime, server } = await begun()
-        await loop.next()
-        const waiting = soon(loop.next())
-        await runtime.dispose()
-        expect(await waiting).toHaveProperty("error")
-        expect(await closed()).toBe(true)
-        expect(await loop.next()).toEqual(finished)
-        await server.dispose()
-      })
-
-      it("disposed of inside of the loop, it leaks no connection", async () => {
-        const { closed, loop, runtime, server } = await begun()
-        for await (const _ of loop) {
-          await runtime.dispose()
-          break
-        }
-        expect(await closed()).toBe(true)
-        await server.dispose()
-      })
-
-      it("an abort of what the runtime runs does the same", async () => {
-        const { abort, closed, loop, server } = await begun()
-        await loop.next()
-        const waiting = loop.next()
-        abort.abort()
-        expect(await soon(waiting)).toHaveProperty("error")
-        expect(await closed()).toBe(true)
-        await server.dispose()
-      })
-    })
-  }
-
-  it("several that wait are served in order, and all of them are told of the end", async () => {
-    const loop = Provider.iterate(ManagedRuntime.make(mimo([streamed])).runPromise, hello)
-    const all = await Promise.all(times(6, undefined).map(() => loop.next()))
-    expect(all.map(({ value }) => value?._tag)).toEqual([
-      "TextDelta",
-      "TextDelta",
-      "Finish",
-      undefined,
-      undefined,
-      undefined
-    ])
-    expect(all.map(({ done }) => done)).toEqual([false, false, false, true, true, true])
-  })
-
-  it("a failure is told once, behind every event before it, and then there is nothing more", async () => {
-    const loop = Provider.iterate(ManagedRuntime.make(mimo([cut])).runPromise, hello)
-    expect(await loop.next()).toEqual(text)
-    expect(await soon(loop.next())).toMatchObject({ error: { _tag: "Transient", emitted: true, partial: "Hello, " } })
-    expect(await loop.next()).toEqual(finished)
-    expect(await loop.return()).toEqual(finished)
-  })
-
-  it("a runtime that cannot be built fails the loop with its reason", async () => {
-    const runtime = ManagedRuntime.make(Layer.fail("no config") as Layer.Layer<Provider.Provider>)
-    const loop = Provider.iterate(runtime.runPromise, hello)
-    expect(await soon(loop.next())).toMatchObject({ error: { message: expect.stringContaining("no config") } })
-    expect(await loop.next()).toEqual(finished)
-  })
-
-  it("what the loop's own provider throws fails it, too", async () => {
-    const loop = Iteration.make(Effect.runPromise, Effect.die(new Error("the provider's own")))
-    expect(await soon(loop.next())).toMatchObject({ error: { message: "the provider's own" } })
-  })
-
-  it("ten thousand events come in order, each once", async () => {
-    const script = [
-      Gateway.sse([...times(10_000, chunk({ content: "x" })), chunk({}, { finish_reason: "stop" }), "[DONE]"])
-    ]
-    let count = 0
-    for await (const event of Provider.iterate(ManagedRuntime.make(mimo(script)).runPromise, hello)) {
-      if (event._tag === "TextDelta") count += 1
-    }
-    expect(count).toBe(10_000)
-  })
-
-  it("is what the platform takes for an async iterator", async () => {
-    const loop = Provider.iterate(ManagedRuntime.make(mimo([streamed])).runPromise, hello)
-    expect(loop[Symbol.asyncIterator]()).toBe(loop)
-    const native = Object.getPrototypeOf(Object.getPrototypeOf(Object.getPrototypeOf((async function* () {})())))
-    expect(Object.prototype.isPrototypeOf.call(native, loop)).toBe(true)
-    await loop.return()
-  })
-})
-
 describe("a fallback", () => {
   const spare = (scripts: readonly [Gateway.Script, Gateway.Script]) =>
     Effect.gen(function* () {
@@ -342,6 +139,246 @@ describe("a fallback", () => {
     Effect.gen(function* () {
       const provider = yield* spare([[cut], [streamed]])
       expect(yield* Effect.flip(provider.listen(hello, () => undefined))).toMatchObject({ emitted: true })
+    })
+  )
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Answers of one's own
+// ---------------------------------------------------------------------------------------------------------------------
+
+const text = (text: string): Chat.Event => ({ _tag: "TextDelta", text })
+const finish: Chat.Event = {
+  _tag: "Finish",
+  reason: "stop",
+  rawReason: "stop",
+  usage: Chat.unknownUsage,
+  model: "fake",
+  id: undefined
+}
+const said: ReadonlyArray<Chat.Event> = [text("Hello, "), text("world"), finish]
+const busy = new ProviderError.Transient({ ...ProviderError.nothingSent("fake"), reason: "Overloaded" })
+
+/** Each way to follow an answer: what it tells, and how it ends. */
+const ways: ReadonlyArray<
+  readonly [
+    string,
+    (open: Opened.Open) => Effect.Effect<readonly [ReadonlyArray<Chat.Event>, Exit.Exit<void, unknown>]>
+  ]
+> = [
+  [
+    "stream",
+    (open) => followed((tell) => Stream.runForEach(Opened.toStream(open), (event) => Effect.sync(() => tell(event))))
+  ],
+  ["listen", (open) => followed((tell) => Effect.asVoid(Opened.listen(open, tell)))],
+  [
+    "iterate",
+    (open) =>
+      followed((tell) =>
+        Effect.flatMap(Effect.runtime<never>(), (runtime) =>
+          Effect.tryPromise({
+            try: async () => {
+              for await (const event of Iteration.make(Runtime.runPromise(runtime), open)) tell(event)
+            },
+            catch: (error) => error
+          })
+        )
+      )
+  ]
+]
+
+const followed = (follow: (tell: (event: Chat.Event) => void) => Effect.Effect<void, unknown>) =>
+  Effect.suspend(() => {
+    const events: Array<Chat.Event> = []
+    return Effect.map(
+      Effect.exit(follow((event) => void events.push(event))),
+      (exit): readonly [ReadonlyArray<Chat.Event>, Exit.Exit<void, unknown>] => [events, exit]
+    )
+  })
+
+/** A stream that breaks behind these events. */
+const breaking = (events: ReadonlyArray<Chat.Event>) =>
+  Stream.concat(Stream.rechunk(Stream.fromIterable(events), 1), Stream.fail(busy))
+
+for (const [way, follow] of ways) {
+  describe(`an answer of one's own, by ${way}`, () => {
+    for (const [name, open] of [
+      ["events that are all there", Effect.sync(() => Opened.fromEvents(said))],
+      ["a stream in one chunk", Opened.fromStream(Stream.fromIterable(said))],
+      ["a stream of single events", Opened.fromStream(Stream.rechunk(Stream.fromIterable(said), 1))],
+      [
+        "a stream with empty chunks in between",
+        Opened.fromStream(
+          Stream.fromChunks(
+            Chunk.empty(),
+            Chunk.unsafeFromArray(said.slice(0, 1)),
+            Chunk.empty(),
+            Chunk.unsafeFromArray(said.slice(1))
+          )
+        )
+      ],
+      [
+        "a stream that takes its time",
+        Opened.fromStream(Stream.tap(Stream.rechunk(Stream.fromIterable(said), 1), () => Effect.yieldNow()))
+      ]
+    ] as const) {
+      it.effect(`tells ${name}`, () =>
+        Effect.gen(function* () {
+          expect(yield* follow(open)).toEqual([said, Exit.void])
+        })
+      )
+    }
+
+    for (const so of [[], said.slice(0, 1), said.slice(0, 2)]) {
+      it.effect(`fails as its stream does behind ${so.length} events`, () =>
+        Effect.gen(function* () {
+          const [events, exit] = yield* follow(Opened.fromStream(breaking(so)))
+          expect(events).toEqual(so)
+          expect(exit).toEqual(Exit.fail(busy))
+        })
+      )
+    }
+
+    it.effect("tells 10,000 events that come one by one", () =>
+      Effect.gen(function* () {
+        const many = [...times(10_000, text("x")), finish]
+        const [events, exit] = yield* follow(Opened.fromStream(Stream.rechunk(Stream.fromIterable(many), 1)))
+        expect([events.length, exit]).toEqual([10_001, Exit.void])
+      })
+    )
+
+    it.effect("releases what its stream holds before it ends", () =>
+      Effect.gen(function* () {
+        for (const stream of [Stream.fromIterable(said), breaking([]), breaking(said.slice(0, 1))]) {
+          let held = 0
+          const holding = Stream.acquireRelease(
+            Effect.sync(() => void held++),
+            () => Effect.sync(() => void held--)
+          )
+          yield* follow(Opened.fromStream(Stream.flatMap(holding, () => stream)))
+          expect(held).toBe(0)
+        }
+      })
+    )
+  })
+}
+
+describe("Opened.fromStream", () => {
+  /** Counts what is pulled of it. */
+  const counted = () => {
+    const pulled = { count: 0 }
+    const stream = Stream.rechunk(Stream.fromIterable(said), 1).pipe(
+      Stream.tap(() => Effect.sync(() => void pulled.count++))
+    )
+    return { pulled, open: Opened.fromStream(stream) }
+  }
+
+  it.scoped("pulls nothing while nobody waits", () =>
+    Effect.gen(function* () {
+      const { open, pulled } = counted()
+      const opened = yield* open
+      yield* TestClock.adjust("1 hour")
+      expect([opened.first.events.length, pulled.count]).toEqual([1, 1])
+      expect(opened.taken()).toMatchObject({ events: [], done: false })
+      yield* TestClock.adjust("1 hour")
+      expect(pulled.count).toBe(1)
+      expect(yield* Opened.next(opened)).toMatchObject({ events: [said[1]], done: false })
+      yield* TestClock.adjust("1 hour")
+      expect(pulled.count).toBe(2)
+    })
+  )
+
+  it.scoped("keeps what came for a wait that was stopped", () =>
+    Effect.gen(function* () {
+      const { open } = counted()
+      const opened = yield* open
+      let calls = 0
+      opened.wait(() => calls++)()
+      yield* TestClock.adjust("1 hour")
+      expect(calls).toBe(0)
+      expect(yield* Opened.next(opened)).toMatchObject({ events: [said[1]] })
+    })
+  )
+
+  it.scoped("fails again, however often it is asked", () =>
+    Effect.gen(function* () {
+      const opened = yield* Opened.fromStream(breaking(said.slice(0, 1)))
+      for (const _ of [1, 2, 3]) expect(yield* Effect.flip(Opened.next(opened))).toBe(busy)
+    })
+  )
+
+  it.scoped("dies of what its stream dies of, and of what its waiter throws", () =>
+    Effect.gen(function* () {
+      const one = Stream.fromIterable(said.slice(0, 1))
+      const dying = yield* Opened.fromStream(Stream.concat(one, Stream.die("the stream's own")))
+      expect(yield* Effect.exit(Opened.next(dying))).toEqual(Exit.die("the stream's own"))
+      const { open } = counted()
+      const opened = yield* open
+      opened.wait(() => {
+        throw new Error("the waiter's own")
+      })
+      yield* TestClock.adjust("1 second")
+      expect(yield* Effect.exit(Opened.next(opened))).toMatchObject({
+        cause: { defect: { message: "the waiter's own" } }
+      })
+    })
+  )
+
+  it.effect("uses the context of whoever opens it", () =>
+    Effect.gen(function* () {
+      class Name extends Context.Tag("test/Name")<Name, string>() {}
+      const stream = Stream.concat(
+        Stream.mapEffect(Stream.fromIterable([1, 2]), () => Effect.map(Name, text)),
+        Stream.make(finish)
+      )
+      const reply = Opened.listen(Opened.fromStream(Stream.rechunk(stream, 1)), () => undefined)
+      expect((yield* Effect.provideService(reply, Name, "me")).text).toBe("meme")
+    })
+  )
+
+  // A loop outside of Effect is nobody's fiber, and has laws of its own.
+  for (const [way, follow] of ways.slice(0, 2)) {
+    it.effect(`interrupted after any number of steps, by ${way}, holds nothing`, () =>
+      Effect.gen(function* () {
+        for (let steps = 0; steps < 80; steps++) {
+          let held = 0
+          const stream = Stream.flatMap(
+            Stream.acquireRelease(
+              Effect.sync(() => void held++),
+              () => Effect.sync(() => void held--)
+            ),
+            () => Stream.concat(Stream.rechunk(Stream.fromIterable(said.slice(0, 2)), 1), Stream.never)
+          )
+          const fiber = yield* Effect.fork(follow(Opened.fromStream(stream)))
+          yield* Effect.repeatN(Effect.yieldNow(), steps)
+          yield* Fiber.interrupt(fiber)
+          expect(held, `after ${steps} steps`).toBe(0)
+        }
+      })
+    )
+  }
+})
+
+describe("an effect that opens an answer", () => {
+  it.effect("may be changed by effects of one's own: it takes its scope from the context then", () =>
+    Effect.gen(function* () {
+      const provider = yield* Provider.Provider
+      const seen: Array<string> = []
+      const open = Effect.tap(provider.open(hello), ({ first }) =>
+        Effect.sync(() => seen.push(`${first.events.length}`))
+      )
+      expect((yield* Opened.listen(open, () => undefined)).text).toBe("Hello, world")
+      const opened = yield* Effect.scoped(Effect.map(provider.open(hello), ({ first }) => first.events.length))
+      expect([seen.length, opened > 0]).toEqual([1, true])
+      expect((yield* Gateway.requests).length).toBe(2)
+    }).pipe(Effect.provide(mimo([streamed, streamed])))
+  )
+
+  it.effect("an answer without Finish is a defect of whoever made it", () =>
+    Effect.gen(function* () {
+      const open = Effect.succeed(Opened.fromEvents([text("Hello")]))
+      const exit = yield* Effect.exit(Opened.listen(open, () => undefined))
+      expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toMatch(/without a Finish/)
     })
   )
 })
