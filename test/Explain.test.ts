@@ -30,7 +30,9 @@ const unsendable = (problem: ProviderError.InvalidRequestProblem, facts: Partial
 const badAnswer = (reason: ProviderError.InvalidResponseReason, facts: Partial<ProviderError.InvalidResponse> = {}) =>
   new ProviderError.InvalidResponse({ ...once, reason, ...facts })
 
-/** Node's codes for a certificate that cannot be verified: one for each wording, and one without a wording of its own. */
+/**
+ * Node's codes for a certificate that cannot be verified: one for each wording, and one without a wording of its own.
+ */
 const certificates = [
   "DEPTH_ZERO_SELF_SIGNED_CERT",
   "SELF_SIGNED_CERT_IN_CHAIN",
@@ -139,8 +141,8 @@ for (const [language, catalog] of catalogs) {
     }
 
     /**
-     * A stream breaks off after a 200, and what the model wrote came with one: that number tells the reader nothing. Who
-     * is not reached sends none, nor does one who is not asked.
+     * Where the status is worth naming. A stream breaks off after a 200, and what the model wrote came with one, too:
+     * that number tells the reader nothing. A server that was not reached or not asked has sent none.
      */
     const tells = (error: ProviderError.ProviderError): boolean => {
       switch (error._tag) {
@@ -279,7 +281,7 @@ for (const [language, catalog] of catalogs) {
 
   describe(`${language}: a key`, () => {
     // With a memory across restarts a key can be known good before the first call; and one that was accepted in this
-    // very program is not known good any more when it was refused too often. No word may speak of "ever" or "since".
+    // very run stops being known good when it is refused too often. So no text may say "ever" or "since".
     it("that is not known good is said to be just that: no word of when, ever, or since the program started", () => {
       expect(wordsOf(Explain.explain(rejected(false), catalog))).not.toMatch(
         /since|ever\b|before|start|yet|启动|从未|曾|以来|首次/i
@@ -519,7 +521,7 @@ describe("each language is itself", () => {
     for (const explanation of explanations(en)) expect(wordsOf(explanation)).not.toMatch(/[\p{Script=Han}，。：（）]/u)
   })
 
-  /** Names, and what stands between quotation marks, is in whatever language it is in. */
+  /** Names stay as they are, and so does what is quoted. */
   const names = new RegExp(
     [
       ...["MiMo", "API", "HTTP", "HTTPS", "TLS", "URL", "JSON", "CA", "PEM", "token", "Unicode", "BigInt"],

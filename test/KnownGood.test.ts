@@ -29,7 +29,7 @@ const digest =
 
 const members = ["recall", "remember", "forget"] as const
 
-/** A fiber that no test's end waits for. */
+/** A daemon, so that the end of the test does not wait for it. */
 const begun = <A, E>(self: Effect.Effect<A, E>) => Effect.tap(Effect.forkDaemon(self), settled)
 
 const isOver = (fiber: Fiber.RuntimeFiber<unknown, unknown>) =>
@@ -37,7 +37,7 @@ const isOver = (fiber: Fiber.RuntimeFiber<unknown, unknown>) =>
 
 const hangs = Effect.uninterruptible(Effect.never)
 
-/** Runs to its end, whatever it sleeps. */
+/** Runs it to its end, however long it sleeps. */
 const inTime = <A, E>(self: Effect.Effect<A, E>) =>
   Effect.gen(function* () {
     const fiber = yield* begun(self)
@@ -139,7 +139,7 @@ describe("processes that start together on one store", () => {
       return Effect.all([Deferred.succeed(due, undefined), TestClock.adjust(20)])
     })
 
-    /** Well over a second of it. */
+    /** Well over a second. */
     readonly inTime = <A, E>(self: Effect.Effect<A, E>) =>
       Effect.gen(this, function* () {
         const fiber = yield* begun(self)
@@ -231,7 +231,7 @@ describe("processes that start together on one store", () => {
     })
   )
 
-  // A smaller stride than ten operations gets no fiber of Effect's anywhere.
+  // With a stride of fewer than ten operations, no fiber of Effect makes progress.
   it.effect.each([10, 13, 2048])("one interrupted anywhere leaves a store that serves the next (stride %i)", (stride) =>
     Effect.gen(function* () {
       for (let step = 0; step < 40; step++) {
@@ -307,7 +307,7 @@ describe("on the file system", () => {
         }
         expect(found).toEqual(Array.from({ length: 6 }, () => true))
       }).pipe(Effect.provide(NodeContext.layer)),
-    // One of them may be put to sleep by a busy machine, for longer than the other looks.
+    // A busy machine may suspend one of them for longer than the other waits before its second look.
     { retry: 2, timeout: 60_000 }
   )
 

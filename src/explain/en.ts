@@ -39,6 +39,7 @@ const trustIssuer =
 const untrusted = (what: string, code: string | undefined): string =>
   `${what}${also(code)}, so the request was not sent.`
 
+/** The English catalog, which `Explain` uses unless it is given another. */
 export const en: Catalog = {
   AuthMissing: {
     Absent: ({ source }, provider) => ({

@@ -36,6 +36,7 @@ const trustIssuer =
 
 const untrusted = (what: string, code: string | undefined): string => `${what}${also(code)}，因此没有发送请求。`
 
+/** 简体中文的文字，用法：`Explain.explain(error, zh)`。 */
 export const zh: Catalog = {
   AuthMissing: {
     Absent: ({ source }, provider) => ({

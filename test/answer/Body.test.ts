@@ -1,4 +1,4 @@
-/** Whose body is read: that of the response which the client gave, as the client shows it. */
+/** Which body is read: that of the response that the client returned, as the client shows it. */
 import { PassThrough, Readable } from "node:stream"
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib"
 import {
@@ -304,7 +304,7 @@ describe.each(undici)("over %s, which undoes no encoding", (_, client) => {
           {
             ...streamed,
             headers: { ...streamed.headers, "content-encoding": "gzip" },
-            // Flushed behind the event, as servers do, and no end.
+            // Flushed after the event, as servers do, but never ended.
             body: [
               new Uint8Array(
                 gzipSync(utf8(`data: ${JSON.stringify(chunk({ content: "Hello, " }))}\n\n`), { finishFlush: 2 })
@@ -426,7 +426,7 @@ describe("a Fetch of the program's own", () => {
   }
 })
 
-/** What a sentence of 10,000 pieces is when nothing has to be waited for. */
+/** A sentence in 10,000 pieces, none of which has to be waited for. */
 function* synchronously(count: number): Generator<Uint8Array> {
   yield utf8(`data: ${JSON.stringify(chunk({ content: "Hello, " }))}\n\n`)
   for (let i = 0; i < count; i++) yield utf8(":\n\n")
@@ -436,7 +436,9 @@ function* synchronously(count: number): Generator<Uint8Array> {
 describe("a body that takes for ever to be given up", () => {
   const event = (delta: unknown) => utf8(`data: ${JSON.stringify(chunk(delta))}\n\n`)
   const headers = { "content-type": "text/event-stream" }
-  /** Its stream's own end never ends; nor does the request, if it is to be given up before there is an answer. */
+  /**
+   * Its stream's finalizer never ends, and neither does the request, where it is interrupted before there is an answer.
+   */
   const stubborn = (answers: boolean, bytes: ReadonlyArray<Uint8Array>) =>
     HttpClient.make((request) =>
       answers

@@ -9,7 +9,7 @@ import * as Effort from "../Effort.js"
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
-/** What a parser says of these chunks: the events as `[name, data]`, and what `feed` gave back last. */
+/** What a parser makes of these chunks: the events as `[name, data]`, and what the last `feed` returned. */
 const parse = (chunks: ReadonlyArray<Uint8Array>, options?: Pick<Sse.Options, "maxEventBytes">) => {
   const events: Array<readonly [name: string, data: string]> = []
   const parser = Sse.make({ ...options, onEvent: (data, name) => events.push([name, data]) })
@@ -206,7 +206,7 @@ describe("the limit of an event", () => {
 })
 
 describe("the cost", () => {
-  /** The bytes that are copied into other arrays while this runs. */
+  /** How many bytes are copied into other arrays while this runs. */
   const copied = (run: () => void): number => {
     let count = 0
     const set = Uint8Array.prototype.set
@@ -229,7 +229,7 @@ describe("the cost", () => {
     expect(large).toBeLessThan(small * 6)
   })
 
-  /** The characters that are looked at while this runs. */
+  /** How many characters are read while this runs. */
   const looks = (run: () => void): number => {
     let count = 0
     const { charCodeAt, indexOf } = String.prototype

@@ -1,8 +1,8 @@
-/** When refusals are found not to be about load, and for how long they are tolerated then. */
+/** When refusals turn out not to be about load, and for how long they are then tolerated. */
 import { describe, expect, it } from "@effect/vitest"
 import { Doubt } from "../../src/credential/Doubt.js"
 
-/** Outcomes one after the other: every so-manieth is refused. What comes back is the first verdict, if there is one. */
+/** Outcomes one after the other, of which every nth is refused. Returns the first verdict, if there is one. */
 const hear = (doubt: Doubt, level: number, era: number, count: number, every: number, limit = 4, now = 0) => {
   let verdict: number | undefined
   for (let i = 1; i <= count; i++) verdict ??= doubt.add({ era, level }, i % every === 0, limit, era, now)
@@ -11,7 +11,7 @@ const hear = (doubt: Doubt, level: number, era: number, count: number, every: nu
 
 const none = Number.POSITIVE_INFINITY
 
-/** One in five is refused of 64 at once, and then of four at once. */
+/** One in five is refused, first with 64 in flight and then with four. */
 const useless = (doubt: Doubt, now = 0) => {
   hear(doubt, 64, 0, 50, 5, 64, now)
   return hear(doubt, 4, 1, 200, 5, 4, now)

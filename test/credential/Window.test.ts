@@ -3,10 +3,10 @@ import { describe, expect, it } from "@effect/vitest"
 import type { Shot } from "../../src/credential/Doubt.js"
 import { Window } from "../../src/credential/Window.js"
 
-/** A window that is full says no for so long, unless one of those in flight is over before. */
+/** How long a full window holds back the next request, unless one of those in flight ends first. */
 const halfMinute = 30_000
 
-/** A window, and who is in flight. Time stands still until it is told to pass. */
+/** A window, and the requests in flight. Time passes only in `pass`. */
 class History {
   readonly window = new Window()
   readonly flying: Array<Shot> = []
@@ -38,13 +38,13 @@ class History {
     return this
   }
 
-  /** So many are sent as it admits. */
+  /** Sends as many as it admits. */
   fill(most = 1000): this {
     while (this.flying.length < most && this.wait() === 0) this.send(1)
     return this
   }
 
-  /** And all are accepted. */
+  /** Sends as many as it admits, and all are accepted. */
   round(): this {
     return this.fill().accept()
   }
@@ -87,7 +87,7 @@ describe("a refusal without a moment", () => {
   })
 
   it("of what was sent before the window shrank counts what has been accepted of that since", () => {
-    // 20 were sent, and 17 of them were taken: that 10 have been answered meanwhile makes it no less.
+    // 17 of the 20 were not refused. That 10 of those have been answered since makes the capacity no smaller.
     expect(new History().send(20).refuse(1).accept(10).refuse(2).accept().admits()).toBe(17)
   })
 })
@@ -146,7 +146,7 @@ describe("a window that has shrunk", () => {
       .refuse(1)
       .accept()
 
-  /** And full: each in flight was sent when it was. */
+  /** A full window, in which every request was sent while it was full. */
   const full = (limit: number) => {
     const history = of(limit).fill()
     for (let i = 1; i < limit; i++) history.accept(1).fill()
@@ -161,7 +161,7 @@ describe("a window that has shrunk", () => {
       history.accept(1).fill()
     }
     expect(limits.indexOf(5)).toBe(4)
-    // The four beside the try were sent to less; then two windows full to be sure of it, and one to try again.
+    // The four besides the try were sent at a lower level. Two full windows confirm the try, and one more leads to the next.
     expect(limits.indexOf(6)).toBe(4 + 4 + 2 * 5 + 5)
   })
 
@@ -229,7 +229,7 @@ it("refusals that are no rarer when fewer are in flight change nothing any more"
   for (let i = 1; i <= 3000; i++) {
     history.fill(64)
     least = Math.min(least, history.flying.length)
-    // Every tenth, whatever their number.
+    // One in ten is refused, however many are in flight.
     if (i % 10 === 0) history.refuse(1)
     else history.accept(1)
     history.pass(5)

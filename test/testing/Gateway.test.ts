@@ -37,8 +37,8 @@ const get = send(HttpClientRequest.get("/"))
 const getText = Effect.flatMap(get, (response) => response.text)
 
 /**
- * What comes of a body, and whether it is then whole, broken off, or still open a moment after so many letters: by
- * default it is read to its end.
+ * What arrives of a body, and whether it is then complete, broken off, or still open a moment after this many letters.
+ * By default it is read to its end.
  */
 const received = (response: HttpClientResponse.HttpClientResponse, letters = Number.POSITIVE_INFINITY) => {
   let text = ""
