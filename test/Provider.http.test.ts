@@ -249,21 +249,27 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
         expect(reply.text).toBe(manyBytes)
       }).pipe(Effect.provide(at([byteByByte(Gateway.sse([chunk({ content: manyBytes }), ...done]))])))
     )
+  })
 
-    it.live("of keep-alives alone, longer than the idle clock, waits for its answer", () =>
+  describe.concurrent("the clocks", () => {
+    /** So every time but the first: on a busy machine a clock of a second may end a good answer, too. */
+    const firstThen =
+      (first: Gateway.Answer, then: Gateway.Answer): Gateway.Script =>
+      (_, index) =>
+        index === 0 ? first : then
+
+    it.live("keep-alives alone, for longer than the idle clock: the answer is waited for", () =>
       Effect.gen(function* () {
         const reply = yield* Chat.collect(Provider.stream(hello))
         expect(reply.text).toBe("Hello, world")
         expect(yield* countRequests).toBe(1)
       }).pipe(
         Effect.provide(
-          at([{ ...streamed, body: [...comments(50).body, ...streamed.body] }], { timeouts: { idle: "1 second" } })
+          at([{ ...streamed, body: [...comments(130).body, ...streamed.body] }], { timeouts: { idle: "3 seconds" } })
         )
       )
     )
-  })
 
-  describe.concurrent("the clocks", () => {
     it.live("no byte after output: StreamStalled, with what had come", () =>
       Effect.gen(function* () {
         const { error, seen } = yield* readToFailure
@@ -278,7 +284,7 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
         expect(yield* eventually(Effect.map(connections.open, (open) => open === 0))).toBe(true)
       }).pipe(
         Effect.provide(
-          at([thenSilence(Gateway.sse([chunk({ content: "Hello, " })]))], { timeouts: { idle: "1 second" } })
+          at(() => thenSilence(Gateway.sse([chunk({ content: "Hello, " })])), { timeouts: { idle: "1 second" } })
         )
       )
     )
@@ -287,8 +293,10 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
       Effect.gen(function* () {
         const reply = yield* Chat.collect(Provider.stream(hello))
         expect(reply.text).toBe("Hello, world")
-        expect(yield* countRequests).toBe(2)
-      }).pipe(Effect.provide(at([thenSilence(Gateway.sse([role])), streamed], { timeouts: { idle: "1 second" } })))
+        expect(yield* countRequests).toBeGreaterThanOrEqual(2)
+      }).pipe(
+        Effect.provide(at(firstThen(thenSilence(Gateway.sse([role])), streamed), { timeouts: { idle: "1 second" } }))
+      )
     )
 
     it.live("keep-alives but no output: StreamStalled", () =>
@@ -309,17 +317,20 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
         const told: Array<unknown> = []
         const observer = { onRetry: ({ error }: RetryObserver.RetryNotice) => Effect.sync(() => told.push(error)) }
         yield* Effect.provideService(Provider.complete(hello), RetryObserver.RetryObserver, observer)
-        expect(told).toMatchObject([{ _tag: "Transient", reason: "TimedOut", clock: "headers" }])
-        expect(yield* countRequests).toBe(2)
+        const headers = { _tag: "Transient", reason: "TimedOut", clock: "headers" }
+        expect(told).toMatchObject([headers, ...times(told.length - 1, headers)])
+        expect(yield* countRequests).toBe(1 + told.length)
         expect(yield* eventually(Effect.map(connections.open, (open) => open <= 1))).toBe(true)
-      }).pipe(Effect.provide(at([Gateway.delay("10 minutes", whole), whole], { timeouts: { headers: "1 second" } })))
+      }).pipe(
+        Effect.provide(at(firstThen(Gateway.delay("10 minutes", whole), whole), { timeouts: { headers: "1 second" } }))
+      )
     )
 
     it.live("a body of complete that stops: StreamStalled, and tried again", () =>
       Effect.gen(function* () {
         yield* Provider.complete(hello)
-        expect(yield* countRequests).toBe(2)
-      }).pipe(Effect.provide(at([Gateway.stall(10, whole), whole], { timeouts: { idle: "1 second" } })))
+        expect(yield* countRequests).toBeGreaterThanOrEqual(2)
+      }).pipe(Effect.provide(at(firstThen(Gateway.stall(10, whole), whole), { timeouts: { idle: "1 second" } })))
     )
   })
 

@@ -11,6 +11,8 @@ const longTests = (): Array<string> =>
     .map((name) => `test/${name.replaceAll("\\", "/")}`)
     .filter((file) => file.endsWith(".test.ts") && readFileSync(file, "utf8").includes("/Effort.js"))
 
+const workers = availableParallelism() + 1
+
 export default defineConfig(({ mode }) => ({
   // The examples import the package by its name, as a user does.
   resolve: {
@@ -25,9 +27,13 @@ export default defineConfig(({ mode }) => ({
     env: { EFFORT: mode },
     include: mode === "long" ? longTests() : ["test/**/*.test.ts"],
     reporters: ["default", "./test/Tally.ts"],
-    // Many tests wait for sockets and for other processes, and fewer workers than this leave the processors idle.
-    minWorkers: 1,
-    maxWorkers: Math.max(6, availableParallelism()),
+    // A process of its own for each file would spend a third of the time on loading Effect.
+    pool: "forks",
+    isolate: false,
+    // Some tests wait for sockets and for other processes, and without a worker more the processors would be idle. All are
+    // there from the beginning: one that ends because it is idle may be given a file at that very moment, and loses it.
+    minWorkers: workers,
+    maxWorkers: workers,
     // Tests beside each other wait for the test clock most of the time.
     maxConcurrency: 16,
     // Only what hangs takes so long, however busy the machine is.
