@@ -3,7 +3,7 @@ import { createHash } from "node:crypto"
 import { inspect } from "node:util"
 import { HttpClientRequest } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { type Clock, Effect, Fiber, Queue, Redacted, Ref, Stream, TestClock } from "effect"
+import { Effect, Fiber, Queue, Redacted, Ref, Stream, TestClock } from "effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Credential from "../src/Credential.js"
 import * as Key from "../src/credential/Key.js"
@@ -11,6 +11,7 @@ import { KnownGood, MiMo } from "../src/index.js"
 import * as Gateway from "../src/testing/Gateway.js"
 import * as Cost from "./Cost.js"
 import * as Effort from "./Effort.js"
+import * as Wall from "./Wall.js"
 import { hello, plantedKey, whole } from "./Wire.js"
 
 const source = "MIMO_API_KEY"
@@ -372,13 +373,7 @@ describe("a reader of the key", () => {
 describe("the memory", () => {
   it.effect("is told once a day that the key goes on being accepted, though the clock was set back", () =>
     Effect.gen(function* () {
-      const clock = yield* Effect.clock
-      let back = 0
-      const wall: Clock.Clock = Object.assign(Object.create(clock), {
-        unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
-        unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() - back,
-        currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now - back)
-      })
+      const wall = yield* Wall.make
       let told = 0
       const memory: KnownGood.Service = {
         recall: () => Effect.succeed(false),
@@ -392,13 +387,13 @@ describe("the memory", () => {
         const credential = yield* make(plantedKey)
         const accepted = Effect.zipRight(credential.accepted(yield* keyOf(credential)), Effect.yieldNow())
         yield* accepted
-        back = 1000 * 60 * 60 * 24 * 365
+        wall.setBack(1000 * 60 * 60 * 24 * 365)
         for (const expected of [1, 1, 2, 2, 3]) {
           yield* accepted
           expect(told).toBe(expected)
           yield* TestClock.adjust("12 hours")
         }
-      }).pipe(Effect.provideService(KnownGood.KnownGood, memory), Effect.withClock(wall))
+      }).pipe(Effect.provideService(KnownGood.KnownGood, memory), Effect.withClock(wall.clock))
     })
   )
 })

@@ -2,6 +2,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Clock, Effect, Fiber, Logger, LogLevel, TestClock } from "effect"
 import * as Watch from "../../src/answer/Watch.js"
+import { settled } from "../Caller.js"
+import * as Wall from "../Wall.js"
 
 /** A clock that counts who sleeps by it. */
 const counted = Effect.map(Effect.clock, (clock) => {
@@ -27,8 +29,6 @@ const counted = Effect.map(Effect.clock, (clock) => {
   }
   return { clock: counting, sleepers }
 })
-
-const settled = Effect.repeatN(Effect.yieldNow(), 50)
 
 describe("the fiber of the watches", () => {
   it.effect("is one for all, and ends with the last", () =>
@@ -165,11 +165,10 @@ describe("the fiber of the watches", () => {
 
   it.effect("a wall clock that is set back by an hour lengthens no wait", () =>
     Effect.gen(function* () {
-      const { clock } = yield* counted
-      let back = 0
-      const wall: Clock.Clock = { ...clock, unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() - back }
-      const watches = Watch.make(wall, 1000)
-      const watch = new Watch.Watch(wall)
+      const clock = yield* Effect.clock
+      const wall = yield* Wall.make
+      const watches = Watch.make(wall.clock, 1000)
+      const watch = new Watch.Watch(wall.clock)
       const told: Array<number> = []
       const due = watch.now() + 1500
       watch.arm(
@@ -178,7 +177,7 @@ describe("the fiber of the watches", () => {
       )
       yield* watches.begin(watch)
       yield* TestClock.adjust(1000)
-      back = 3_600_000
+      wall.setBack(3_600_000)
       yield* TestClock.adjust(10_000)
       expect(told).toEqual([1500])
     })

@@ -5,6 +5,7 @@ import * as FastCheck from "effect/FastCheck"
 import * as Gate from "../../src/credential/Gate.js"
 import { type Caller, come, comes, round, settled, whoIsIn } from "../Caller.js"
 import * as Effort from "../Effort.js"
+import * as Wall from "../Wall.js"
 import { times } from "../Wire.js"
 
 const minute = 60_000
@@ -370,17 +371,11 @@ describe("a refusal with a moment", () => {
 
   it.effect("is measured by a clock that nobody sets back", () =>
     Effect.gen(function* () {
-      const clock = yield* Effect.clock
-      let back = 0
-      const wall: Clock.Clock = Object.assign(Object.create(clock), {
-        unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
-        unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() - back,
-        currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now - back)
-      })
-      const gate = yield* Effect.withClock(Gate.make(), wall)
+      const wall = yield* Wall.make
+      const gate = yield* Effect.withClock(Gate.make(), wall.clock)
       yield* (yield* comes(gate)).refused(5000)
-      back = 3_600_000
-      const caller = yield* Effect.withClock(comes(gate), wall)
+      wall.setBack(3_600_000)
+      const caller = yield* Effect.withClock(comes(gate), wall.clock)
       yield* pass(5000)
       expect(caller.isIn()).toBe(true)
     })

@@ -18,7 +18,7 @@ import {
   Runtime,
   Schema,
   Stream,
-  Tracer
+  type Tracer
 } from "effect"
 import { zh } from "../../src/explain/zh.js"
 import {
@@ -35,6 +35,7 @@ import {
 import * as Gateway from "../../src/testing/Gateway.js"
 import * as Effort from "../Effort.js"
 import { clients, serve } from "../Loopback.js"
+import * as Spans from "../Spans.js"
 import { chunk, hello, plantedKey, refused, streamed, whole } from "../Wire.js"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -113,23 +114,11 @@ const loggers = (seen: Array<Surface>) => {
   )
 }
 
-const tracer = (spans: Array<Tracer.Span>) =>
-  Effect.map(Effect.tracer, (native) =>
-    Tracer.make({
-      context: native.context,
-      span: (...args) => {
-        const span = native.span(...args)
-        spans.push(span)
-        return span
-      }
-    })
-  )
-
 /** Runs the call as a program would that logs and traces all it can, and returns everything that could be seen of it. */
 const witness = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<ReadonlyArray<Surface>, never, R> =>
   Effect.gen(function* () {
     const seen: Array<Surface> = []
-    const spans: Array<Tracer.Span> = []
+    const { begun, tracer } = Spans.collect()
     const observer = {
       onRetry: (notice: RetryObserver.RetryNotice) =>
         Effect.zipRight(
@@ -141,13 +130,13 @@ const witness = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<ReadonlyA
       Effect.tapErrorCause((cause) => Effect.annotateLogs(Effect.logError("failed", cause), { cause })),
       Effect.tapError((error) => Effect.annotateLogs(Effect.logError(error), { error })),
       Effect.withSpan("the caller", { attributes: { for: "secrets" } }),
-      Effect.withTracer(yield* tracer(spans)),
+      Effect.withTracer(tracer),
       Effect.provideService(RetryObserver.RetryObserver, observer),
       Effect.provide(loggers(seen)),
       Effect.exit
     )
     if (Exit.isFailure(exit)) seen.push(...ofCause(exit.cause))
-    seen.push(...spans.flatMap(ofSpan))
+    seen.push(...begun.flatMap(ofSpan))
     return seen
   })
 

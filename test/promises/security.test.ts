@@ -3,9 +3,10 @@ import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { KeyValueStore } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Layer, Option, Redacted, Stream, Tracer } from "effect"
+import { Effect, Layer, Option, Redacted, Stream } from "effect"
 import { KnownGood, MiMo, OpenAiCompatible, Provider } from "../../src/index.js"
 import * as Gateway from "../../src/testing/Gateway.js"
+import * as Spans from "../Spans.js"
 import { hello, plantedKey, streamed, times, whole } from "../Wire.js"
 
 const apiKey = Redacted.make(plantedKey)
@@ -104,16 +105,7 @@ describe("the memory of accepted keys", () => {
 describe("the spans of a call", () => {
   it.effect("are the SDK's own alone: the client's, which holds every header, is off", () =>
     Effect.gen(function* () {
-      const spans: Array<Tracer.Span> = []
-      const native = yield* Effect.tracer
-      const tracer = Tracer.make({
-        context: native.context,
-        span: (...args) => {
-          const span = native.span(...args)
-          spans.push(span)
-          return span
-        }
-      })
+      const { begun: spans, tracer } = Spans.collect()
       const calls = Effect.all([Provider.complete(hello), Stream.runDrain(Provider.stream(hello))])
       yield* Effect.withTracer(calls, tracer)
       expect(spans.map(({ name }) => name)).toEqual(times(2, "knowngood.attempt"))

@@ -1,23 +1,10 @@
 /** The laws of one call among others, through a provider at a scripted gateway, under the test clock. */
 import { describe, expect, it } from "@effect/vitest"
-import {
-  Duration,
-  Effect,
-  Either,
-  Exit,
-  Fiber,
-  Layer,
-  Option,
-  Random,
-  Redacted,
-  Ref,
-  Stream,
-  TestClock,
-  Tracer
-} from "effect"
+import { Duration, Effect, Either, Exit, Fiber, Layer, Option, Random, Redacted, Ref, Stream, TestClock } from "effect"
 import { MiMo, Provider, RetryObserver, RetryPolicy } from "../../src/index.js"
 import * as Gateway from "../../src/testing/Gateway.js"
 import * as Effort from "../Effort.js"
+import * as Spans from "../Spans.js"
 import {
   accept,
   backoff,
@@ -765,38 +752,13 @@ describe("a key that rotates", () => {
 })
 
 describe("the span of an attempt", () => {
-  /** The spans that have ended, and how. */
-  const spans = () => {
-    const ended: Array<{
-      readonly name: string
-      readonly status: unknown
-      readonly exit: Exit.Exit<unknown, unknown>
-    }> = []
-    const tracer = Tracer.make({
-      span: (name, parent, context, links, startTime, kind) => {
-        const attributes = new Map<string, unknown>()
-        return {
-          _tag: "Span",
-          name,
-          parent,
-          context,
-          links,
-          kind,
-          attributes,
-          spanId: String(ended.length),
-          traceId: "trace",
-          sampled: true,
-          status: { _tag: "Started", startTime },
-          attribute: (key, value) => void attributes.set(key, value),
-          event: () => undefined,
-          addLinks: () => undefined,
-          end: (_, exit) => void ended.push({ name, status: attributes.get("status"), exit })
-        }
-      },
-      context: (run) => run()
-    })
-    return { ended, tracer }
-  }
+  /** How the spans have ended. */
+  const ends = ({ ended }: Spans.Spans) =>
+    ended.map(({ attributes, name, status }) => [
+      name,
+      attributes.get("status"),
+      status._tag === "Ended" && Exit.isSuccess(status.exit)
+    ])
 
   const cut = Gateway.sse([chunk({ content: "Hel" }), chunk({ content: "lo" })])
 
@@ -808,86 +770,58 @@ describe("the span of an attempt", () => {
   ]
   for (const [name, follow] of ways) {
     it.effect(`fails when the answer breaks in the middle (${name})`, () => {
-      const { ended, tracer } = spans()
+      const spans = Spans.collect()
       return Effect.gen(function* () {
         yield* Effect.either(follow)
-        expect(ended.map(({ name, status, exit }) => [name, status, Exit.isSuccess(exit)])).toEqual([
-          ["knowngood.attempt", 200, false]
-        ])
-      }).pipe(Effect.provide(mimo([cut])), Effect.withTracer(tracer))
+        expect(ends(spans)).toEqual([["knowngood.attempt", 200, false]])
+      }).pipe(Effect.provide(mimo([cut])), Effect.withTracer(spans.tracer))
     })
   }
 
   it.effect("lasts as long as the answer is read, ends once, and is OK", () => {
-    const { ended, tracer } = spans()
+    const spans = Spans.collect()
     return Effect.gen(function* () {
       const reading = yield* Effect.fork(Stream.runDrain(Provider.stream(hello)))
       yield* pass(1500)
-      expect(ended.length).toBe(0)
+      expect(ends(spans)).toEqual([])
       yield* pass(10_000)
       yield* Fiber.join(reading)
-      expect(ended.map(({ exit }) => Exit.isSuccess(exit))).toEqual([true])
-    }).pipe(Effect.provide(mimo([Gateway.paced("1 second", streamed)])), Effect.withTracer(tracer))
+      expect(ends(spans)).toEqual([["knowngood.attempt", 200, true]])
+    }).pipe(Effect.provide(mimo([Gateway.paced("1 second", streamed)])), Effect.withTracer(spans.tracer))
   })
 
   it.effect("there is one for each attempt, and one that is refused has failed", () => {
-    const { ended, tracer } = spans()
+    const spans = Spans.collect()
     return Effect.gen(function* () {
       yield* patiently(ask("any"))
-      expect(ended.map(({ status, exit }) => [status, Exit.isSuccess(exit)])).toEqual([
-        [503, false],
-        [200, true]
+      expect(ends(spans)).toEqual([
+        ["knowngood.attempt", 503, false],
+        ["knowngood.attempt", 200, true]
       ])
-    }).pipe(Effect.provide(mimo([failed(503), whole])), Effect.withTracer(tracer))
+    }).pipe(Effect.provide(mimo([failed(503), whole])), Effect.withTracer(spans.tracer))
   })
 })
 
 describe("the span of a call that is given up", () => {
-  const count = () => {
-    const seen = { begun: 0, ended: 0 }
-    const tracer = Tracer.make({
-      span: (name, parent, context, links, startTime, kind) => {
-        if (name === "knowngood.attempt") seen.begun += 1
-        const attributes = new Map<string, unknown>()
-        return {
-          _tag: "Span",
-          name,
-          parent,
-          context,
-          links,
-          kind,
-          attributes,
-          spanId: "span",
-          traceId: "trace",
-          sampled: true,
-          status: { _tag: "Started", startTime },
-          attribute: (key, value) => {
-            expect(String(value)).not.toContain(plantedKey.slice(0, 8))
-            attributes.set(key, value)
-          },
-          event: () => undefined,
-          addLinks: () => undefined,
-          end: () => {
-            if (name === "knowngood.attempt") seen.ended += 1
-          }
-        }
-      },
-      context: (run) => run()
-    })
-    return { seen, tracer }
+  /** How many attempts have begun, and how many have ended. No span shows the key. */
+  const count = ({ begun, ended }: Spans.Spans) => {
+    for (const { attributes } of begun) expect([...attributes.values()].join()).not.toContain(plantedKey.slice(0, 8))
+    const attempts = (spans: Spans.Spans["begun"]) => spans.filter(({ name }) => name === "knowngood.attempt").length
+    return { begun: attempts(begun), ended: attempts(ended) }
   }
 
   for (const stride of Effort.some([10, 11, 12, 13, 14, 15, 16, 17, 2048], 2, 4)) {
     it.effect(`after any number of steps ends once (stride ${stride})`, () =>
       Effect.gen(function* () {
         for (let steps = 0; steps < 60; steps++) {
-          const { seen, tracer } = count()
+          const spans = Spans.collect()
           const fiber = yield* Effect.forkDaemon(
-            ask("any").pipe(Effect.withMaxOpsBeforeYield(stride), Effect.withTracer(tracer))
+            ask("any").pipe(Effect.withMaxOpsBeforeYield(stride), Effect.withTracer(spans.tracer))
           )
           yield* Effect.repeatN(Effect.yieldNow(), steps)
           yield* Fiber.interrupt(fiber)
-          expect(seen.ended, `after ${steps} steps`).toBe(seen.begun)
+          const { begun, ended } = count(spans)
+          expect(ended, `after ${steps} steps`).toBe(begun)
         }
         expect((yield* ask("any")).text).toBe("Hello, world")
       }).pipe(Effect.provide(mimo(() => Gateway.delay("0 millis", whole))))
@@ -900,23 +834,28 @@ describe("the span of a call that is given up", () => {
     ["in the body", () => Gateway.paced("1 minute", streamed)]
   ] as const) {
     it.effect(`${where} ends once, for each attempt`, () => {
-      const { seen, tracer } = count()
+      const spans = Spans.collect()
       return Effect.gen(function* () {
         const fibers = yield* together(times(3, Stream.runDrain(Provider.stream(hello))))
         yield* pass(90_000)
         for (const fiber of fibers) yield* Fiber.interrupt(fiber)
-        expect(seen.begun).toBeGreaterThanOrEqual(3)
-        expect(seen.ended).toBe(seen.begun)
-      }).pipe(Effect.provide(mimo(script)), Effect.withTracer(tracer))
+        const { begun, ended } = count(spans)
+        expect(begun).toBeGreaterThanOrEqual(3)
+        expect(ended).toBe(begun)
+      }).pipe(Effect.provide(mimo(script)), Effect.withTracer(spans.tracer))
     })
   }
 
   it.effect("is none where tracing is disabled, and the call is as ever", () => {
-    const { seen, tracer } = count()
+    const spans = Spans.collect()
     return Effect.gen(function* () {
       expect((yield* patiently(ask("any"))).text).toBe("Hello, world")
-      expect(seen.begun).toBe(0)
-    }).pipe(Effect.provide(mimo([failed(503), whole])), Effect.withTracer(tracer), Effect.withTracerEnabled(false))
+      expect(count(spans)).toEqual({ begun: 0, ended: 0 })
+    }).pipe(
+      Effect.provide(mimo([failed(503), whole])),
+      Effect.withTracer(spans.tracer),
+      Effect.withTracerEnabled(false)
+    )
   })
 })
 
