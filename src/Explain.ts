@@ -5,8 +5,9 @@
 import * as Duration from "effect/Duration"
 import { type Catalog, type CertificateFault, displayNames, type Words } from "./explain/Catalog.js"
 import { en } from "./explain/en.js"
-import * as ProviderError from "./ProviderError.js"
+import type * as ProviderError from "./ProviderError.js"
 import type { RetryNotice } from "./RetryObserver.js"
+import * as Failure from "./refusal/Failure.js"
 
 /** A title, what happened, what to do about it, and how long to wait first. */
 export interface Explanation extends Words {
@@ -82,7 +83,7 @@ export const retrying = (
 
 /** A call that sent nothing got no answer, whatever its `status` says. */
 const withoutFalseStatus = (error: ProviderError.ProviderError): ProviderError.ProviderError =>
-  error.attempts === 0 && error.status !== undefined ? ProviderError.withFacts(error, { status: undefined }) : error
+  error.attempts === 0 && error.status !== undefined ? Failure.withFacts(error, { status: undefined }) : error
 
 /** The form of a key is only a guess, and an accepted key has disproved it. */
 const looksForeign = (

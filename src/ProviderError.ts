@@ -303,74 +303,9 @@ export type Facts = Schema.Struct.Type<typeof common>
 /** Is this value one of the six errors? */
 export const isProviderError: (u: unknown) => u is ProviderError = Schema.is(schema)
 
-/** The facts of a call, which no single request knows. */
-type OfCall = Pick<Facts, "attempts" | "history">
-
-type Classes = {
-  readonly AuthMissing: typeof AuthMissing
-  readonly AuthRejected: typeof AuthRejected
-  readonly Transient: typeof Transient
-  readonly QuotaExceeded: typeof QuotaExceeded
-  readonly InvalidRequest: typeof InvalidRequest
-  readonly InvalidResponse: typeof InvalidResponse
-}
-
-/**
- * What one request failed with: the facts of an error but for those of its call. An error has a stack and is checked
- * against its schema, so it is made once, by `make`, when all is known.
- *
- * @internal
- */
-export type Failure = {
-  readonly [Tag in keyof Classes]: Omit<Schema.Struct.Type<Classes[Tag]["fields"]>, keyof OfCall>
-}[keyof Classes]
-
-/**
- * The error of a failure, with the facts of its call. A fact that is `undefined` is left out.
- *
- * @internal
- */
-export const make = (failure: Failure, { attempts, history }: OfCall): ProviderError => {
-  const facts = defined({ ...failure, attempts, history })
-  switch (facts._tag) {
-    case "AuthMissing":
-      return new AuthMissing(facts)
-    case "AuthRejected":
-      return new AuthRejected(facts)
-    case "Transient":
-      return new Transient(facts)
-    case "QuotaExceeded":
-      return new QuotaExceeded(facts)
-    case "InvalidRequest":
-      return new InvalidRequest(facts)
-    case "InvalidResponse":
-      return new InvalidResponse(facts)
-  }
-}
-
-const defined = <T extends object>(facts: T): T =>
-  Object.fromEntries(Object.entries(facts).filter(([, fact]) => fact !== undefined)) as T
-
-/**
- * The same error, with these facts.
- *
- * @internal
- */
-export const withFacts = (error: ProviderError, facts: Partial<Facts>): ProviderError => {
-  const all = { ...error, ...facts }
-  return make(all, all)
-}
-
 /**
  * The facts of a call that sent nothing.
  *
  * @internal
  */
 export const nothingSent = (provider: string): Facts => ({ provider, attempts: 0, history: [], emitted: false })
-
-/**
- * The word for this error in a history: its `reason` where the tag alone says little.
- *
- * @internal
- */
-export const word = (error: Failure): string => (error._tag === "Transient" ? error.reason : error._tag)

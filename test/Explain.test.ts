@@ -9,6 +9,7 @@ import { zh } from "../src/explain/zh.js"
 import * as ProviderError from "../src/ProviderError.js"
 import type { RetryNotice } from "../src/RetryObserver.js"
 import * as Classify from "../src/refusal/Classify.js"
+import * as Failure from "../src/refusal/Failure.js"
 import { plantedKey } from "./Wire.js"
 
 type Facts = ProviderError.Facts
@@ -164,7 +165,7 @@ for (const [language, catalog] of catalogs) {
     }
 
     for (const [name, error] of all()) {
-      const withoutStatus = ProviderError.withFacts(error, { status: undefined })
+      const withoutStatus = Failure.withFacts(error, { status: undefined })
       it(`${name} names no status where there is none`, () => {
         expect(wordsOf(Explain.explain(withoutStatus, catalog))).not.toMatch(/HTTP \d/)
       })
@@ -213,7 +214,7 @@ for (const [language, catalog] of catalogs) {
       ...all({ status: undefined, attempts: 0, detail: "planted words" }),
       ...all({ status: undefined, attempts: 1, detail: "planted words" }),
       ...all({ status: 418, attempts: 0, detail: "planted words" })
-    ].map(([name, error]) => [name, ProviderError.withFacts(error, { detail: "planted words" })] as const)
+    ].map(([name, error]) => [name, Failure.withFacts(error, { detail: "planted words" })] as const)
 
     for (const [name, error] of unanswered) {
       it(`${name}, attempts ${error.attempts}, status ${error.status}: nothing, because none answered`, () => {
@@ -369,7 +370,7 @@ for (const [language, catalog] of catalogs) {
       for (const status of [400, 401, 402, 500]) {
         const response = { provider: "mimo", status, headers: { "x-request-id": plantedKey }, now: 0 }
         const failure = Classify.classify({ _tag: "Refused", body: echo }, response, { source, key, knownGood: true })
-        const error = ProviderError.make(failure, { attempts: 1, history: [] })
+        const error = Failure.make(failure, { attempts: 1, history: [] })
         const said = wordsOf(Explain.explain(error, catalog)) + wordsOf(Explain.retrying(notice(error), catalog))
         for (let i = 0; i + 8 <= plantedKey.length; i++) expect(said).not.toContain(plantedKey.slice(i, i + 8))
       }

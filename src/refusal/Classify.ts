@@ -6,7 +6,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Key from "../credential/Key.js"
 import * as Redaction from "../credential/Redaction.js"
-import type * as ProviderError from "../ProviderError.js"
+import type * as Failure from "./Failure.js"
 import type * as Fault from "./Fault.js"
 import * as Refusal from "./Refusal.js"
 import * as Rules from "./Rules.js"
@@ -40,7 +40,7 @@ export interface SoFar {
 }
 
 /** A refusal by the status, or a 2xx that is no answer: what it means for the call. */
-export const classify = (fault: Fault.Fault, response: Response, sender: Sender): ProviderError.Failure => {
+export const classify = (fault: Fault.Fault, response: Response, sender: Sender): Failure.Failure => {
   if (fault._tag === "Refused") return refused({ ...response, body: fault.body }, sender)
   const facts = factsOf(Refusal.read({ ...response, body: "" }), sender)
   switch (fault._tag) {
@@ -66,7 +66,7 @@ export const classify = (fault: Fault.Fault, response: Response, sender: Sender)
   }
 }
 
-const refused = (raw: Refusal.Raw, sender: Sender): ProviderError.Failure => {
+const refused = (raw: Refusal.Raw, sender: Sender): Failure.Failure => {
   const refusal = Refusal.read(raw)
   const meaning = means(refusal)
   const facts = factsOf(refusal, sender)

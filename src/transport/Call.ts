@@ -23,6 +23,7 @@ import type * as ProviderError from "../ProviderError.js"
 import { RetryObserver } from "../RetryObserver.js"
 import * as RetryPolicy from "../RetryPolicy.js"
 import * as Classify from "../refusal/Classify.js"
+import type * as Failure from "../refusal/Failure.js"
 import type * as Fault from "../refusal/Fault.js"
 import { CallLog } from "./CallLog.js"
 
@@ -56,7 +57,7 @@ export interface Attempt {
   /** Says that nothing more of the answer will come, so that a call waiting for its place may go. */
   readonly ended: () => void
   /** The error of a request that had no answer. */
-  readonly failed: (failure: ProviderError.Failure) => Error
+  readonly failed: (failure: Failure.Failure) => Error
   /** Fails as the fault of this answer means, even if the attempt had succeeded before with its first output. */
   readonly fail: (fault: Fault.Fault, response: Response, sofar?: Classify.SoFar) => Effect.Effect<never, Error>
 }
@@ -107,10 +108,10 @@ export const make = (options: Options): Run => {
     scope: Scope.Scope
   ): Effect.Effect<A, Error, R> =>
     Effect.gen(function* () {
-      const { fail, span } = yield* spanOf(scope)
+      const { fail, span } = yield* Effect.uninterruptible(beginSpan(provider, scope))
       const { key, turn } = yield* Effect.withParentSpan(enter(log, scope), span)
       const authorized = credential.authorize(request, key, terms)
-      if (Key.isRefusal(authorized)) return yield* Effect.fail(log.failed(refusedByUs(authorized)))
+      if (Key.isRefusal(authorized)) return yield* Effect.fail(log.failed(mustNotBeSent(provider, authorized)))
       log.sends(key, turn)
       const failed: Attempt["failed"] = (failure) => {
         const error = log.failed(failure)
@@ -163,15 +164,6 @@ export const make = (options: Options): Run => {
       )
     })
 
-  const refusedByUs = ({ problem, subject }: Key.Refusal): ProviderError.Failure => ({
-    _tag: "InvalidRequest",
-    provider,
-    emitted: false,
-    reason: "BadRequest",
-    problem,
-    subject
-  })
-
   const isKnownGood = (key: Key.Key | Key.NoKey): Effect.Effect<boolean> =>
     key._tag === "Key" ? credential.isKnownGood(key) : Effect.succeed(false)
 
@@ -223,25 +215,32 @@ export const make = (options: Options): Run => {
       ? credential.exhausted(log.key, log)
       : Effect.void
 
-  /** The span lasts until the answer has been read, and ends with its outcome: once, even if the call is given up. */
-  const spanOf = (scope: Scope.Scope) => Effect.uninterruptible(beginSpan(scope))
-
-  const beginSpan = (scope: Scope.Scope) =>
-    Effect.flatMap(
-      Effect.makeSpan("knowngood.attempt", { attributes: { provider }, kind: "client", captureStackTrace: false }),
-      (span) => {
-        let broken: Exit.Exit<never, Error> | undefined
-        const end = (exit: Exit.Exit<unknown, unknown>) =>
-          Effect.clockWith((clock) => Effect.sync(() => span.end(clock.unsafeCurrentTimeNanos(), broken ?? exit)))
-        const fail = (error: Error): void => {
-          broken = Exit.fail(error)
-        }
-        return Effect.as(Scope.addFinalizerExit(scope, end), { span, fail })
-      }
-    )
-
   return run
 }
+
+/** The span lasts until the answer has been read, and ends with its outcome: once, even if the call is given up. */
+const beginSpan = (provider: string, scope: Scope.Scope) =>
+  Effect.flatMap(
+    Effect.makeSpan("knowngood.attempt", { attributes: { provider }, kind: "client", captureStackTrace: false }),
+    (span) => {
+      let broken: Exit.Exit<never, Error> | undefined
+      const end = (exit: Exit.Exit<unknown, unknown>) =>
+        Effect.clockWith((clock) => Effect.sync(() => span.end(clock.unsafeCurrentTimeNanos(), broken ?? exit)))
+      const fail = (error: Error): void => {
+        broken = Exit.fail(error)
+      }
+      return Effect.as(Scope.addFinalizerExit(scope, end), { span, fail })
+    }
+  )
+
+const mustNotBeSent = (provider: string, { problem, subject }: Key.Refusal): Failure.Failure => ({
+  _tag: "InvalidRequest",
+  provider,
+  emitted: false,
+  reason: "BadRequest",
+  problem,
+  subject
+})
 
 interface Entered {
   readonly key: Key.Key | Key.NoKey

@@ -4,7 +4,8 @@
 import type * as Duration from "effect/Duration"
 import * as Gate from "../credential/Gate.js"
 import type * as Key from "../credential/Key.js"
-import * as ProviderError from "../ProviderError.js"
+import type * as ProviderError from "../ProviderError.js"
+import * as Failure from "../refusal/Failure.js"
 
 /** It is its own place in the line, which the gate keeps; the requests, and how they ended, are kept here. */
 export class CallLog extends Gate.Place {
@@ -27,14 +28,14 @@ export class CallLog extends Gate.Place {
   }
 
   /** The error of a failure. Here it is made, because here the facts of the whole call are known. */
-  failed(failure: ProviderError.Failure): ProviderError.ProviderError {
+  failed(failure: Failure.Failure): ProviderError.ProviderError {
     const { attempts } = this
     // Only if this failure belongs to a request: some come before anything is sent.
     if (this.history.length < attempts) {
       const { requestId, status } = failure
-      this.history = [...this.history, { status, reason: ProviderError.word(failure), requestId }]
+      this.history = [...this.history, { status, reason: Failure.word(failure), requestId }]
     }
-    return ProviderError.make(failure, { attempts, history: this.history })
+    return Failure.make(failure, { attempts, history: this.history })
   }
 
   /** The wait before the next request begins. */

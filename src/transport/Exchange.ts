@@ -19,7 +19,7 @@ import * as Body from "../answer/Body.js"
 import type * as ResponseBody from "../answer/ResponseBody.js"
 import * as Watch from "../answer/Watch.js"
 import * as Redaction from "../credential/Redaction.js"
-import type * as ProviderError from "../ProviderError.js"
+import type * as Failure from "../refusal/Failure.js"
 
 export interface Options {
   readonly provider: string
@@ -39,7 +39,7 @@ export type Exchange = (
   scrub: (text: string) => string,
   /** The resources of the answer are given up with it. */
   scope: Scope.Scope
-) => Effect.Effect<Answered, ProviderError.Failure>
+) => Effect.Effect<Answered, Failure.Failure>
 
 /** The headers have come; the body has not been read yet. */
 export interface Answered extends Omit<ResponseBody.Source, "waits" | "onEnd"> {
@@ -89,7 +89,7 @@ export const make = ({ client, provider, waits }: Options): Exchange => {
     })
 
   const headers = ({ sent, watch }: Held) =>
-    Effect.async<Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>, Failure>(
+    Effect.async<Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>, Failure.Failure>(
       (resume) => {
         const late = watch.now() + waits.headers
         watch.arm(
@@ -106,7 +106,7 @@ export const make = ({ client, provider, waits }: Options): Exchange => {
   return (request, scrub, scope) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(begin(request, scope), (held) =>
-        Effect.flatMap(restore(headers(held)), (exit): Effect.Effect<Answered, Failure> => {
+        Effect.flatMap(restore(headers(held)), (exit): Effect.Effect<Answered, Failure.Failure> => {
           const response = given(exit)
           if (Exit.isFailure(response)) {
             return Effect.failCause(Cause.map(response.cause, (error) => broken(provider, error, scrub)))
@@ -125,8 +125,6 @@ export const make = ({ client, provider, waits }: Options): Exchange => {
       )
     )
 }
-
-type Failure = ProviderError.Failure
 
 /** A client that fails because of the status still has an answer; what it means is decided here. */
 const given = <E extends HttpClientError.HttpClientError>(
@@ -239,7 +237,7 @@ export const unredirected = <R>(context: Context.Context<R>): Context.Context<R>
   return Context.add(context, FetchHttpClient.RequestInit, { ...init, redirect: "manual" })
 }
 
-const tooLate = (provider: string): Failure => ({
+const tooLate = (provider: string): Failure.Failure => ({
   _tag: "Transient",
   provider,
   emitted: false,
@@ -248,7 +246,7 @@ const tooLate = (provider: string): Failure => ({
 })
 
 /** The client returned something that is not a response. Another try would return the same. */
-const none = (provider: string): Failure => ({
+const none = (provider: string): Failure.Failure => ({
   _tag: "InvalidResponse",
   provider,
   emitted: false,
@@ -260,7 +258,7 @@ export const broken = (
   provider: string,
   error: HttpClientError.HttpClientError,
   scrub: (text: string) => string
-): Failure => {
+): Failure.Failure => {
   const system = Body.codeOf(error.cause)
   const code = word(system ?? error.reason, scrub)
   const facts = { provider, emitted: false, code }

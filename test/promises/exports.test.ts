@@ -62,11 +62,8 @@ const knowngood: { readonly [namespace: string]: ReadonlyArray<string> } = {
     "TransientClock",
     "TransientReason",
     "isProviderError",
-    "make",
     "nothingSent",
-    "schema",
-    "withFacts",
-    "word"
+    "schema"
   ],
   RetryObserver: ["RetryObserver"],
   RetryPolicy: [

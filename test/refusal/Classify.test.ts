@@ -6,6 +6,7 @@ import * as Sse from "../../src/answer/Sse.js"
 import * as Credential from "../../src/Credential.js"
 import * as ProviderError from "../../src/ProviderError.js"
 import * as Classify from "../../src/refusal/Classify.js"
+import * as Failure from "../../src/refusal/Failure.js"
 import type * as Fault from "../../src/refusal/Fault.js"
 import type * as Refusal from "../../src/refusal/Refusal.js"
 import * as Rules from "../../src/refusal/Rules.js"
@@ -34,7 +35,7 @@ const raw = (status: number, body: unknown, headers: Refusal.Raw["headers"] = {}
 
 /** The error of a call with this one fault. */
 const meant = (fault: Fault.Fault, response: Classify.Response, sender: Classify.Sender) =>
-  ProviderError.make(Classify.classify(fault, response, sender), { attempts: 1, history: [] })
+  Failure.make(Classify.classify(fault, response, sender), { attempts: 1, history: [] })
 
 /** The error of a call with this one refusal. */
 const refused = (raw: Refusal.Raw, sender: Classify.Sender) => meant({ _tag: "Refused", body: raw.body }, raw, sender)

@@ -5,11 +5,12 @@ import { Duration, Effect, Redacted, Schema, Stream } from "effect"
 import * as Gate from "../../src/credential/Gate.js"
 import * as Key from "../../src/credential/Key.js"
 import { Credential, Provider, ProviderError, Transport } from "../../src/index.js"
+import type * as Failure from "../../src/refusal/Failure.js"
 import * as Gateway from "../../src/testing/Gateway.js"
 import { CallLog } from "../../src/transport/CallLog.js"
 import { accept, chunk, failed, hello, mimo, patiently, plantedKey, refused, times, whole } from "../Wire.js"
 
-const failure: ProviderError.Failure = { _tag: "Transient", provider: "mimo", emitted: false, reason: "Overloaded" }
+const failure: Failure.Failure = { _tag: "Transient", provider: "mimo", emitted: false, reason: "Overloaded" }
 
 /** A request is sent, and fails. */
 const fails = (log: CallLog, status: number) => {
