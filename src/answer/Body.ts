@@ -23,7 +23,7 @@ export interface Body {
    * Asks for the next chunk. There must be no unanswered question. Nothing is read ahead, so not asking holds the
    * socket back.
    */
-  readonly next: (then: (read: Read) => void) => void
+  readonly next: (then: (read: Next) => void) => void
   /** Whether it has been read to its end, or has broken: then there is nothing left to release. */
   readonly isOver: () => boolean
   /** Gives the body up, without waiting. If it has not been read to its end, this closes the connection. */
@@ -31,7 +31,7 @@ export interface Body {
 }
 
 /** The answer to `next`. */
-export type Read =
+export type Next =
   | { readonly _tag: "Bytes"; readonly bytes: Uint8Array }
   | { readonly _tag: "End" }
   /** The connection broke. `code` is the system's, such as `ECONNRESET`. */
@@ -42,10 +42,10 @@ export type Read =
    */
   | { readonly _tag: "Unreadable"; readonly encoding: string | undefined }
 
-const ended: Read = { _tag: "End" }
-const unreadable: Read = { _tag: "Unreadable", encoding: undefined }
-const bytesRead = (bytes: Uint8Array): Read => ({ _tag: "Bytes", bytes })
-const broken = (code: string): Read => ({ _tag: "Broken", code })
+const ended: Next = { _tag: "End" }
+const unreadable: Next = { _tag: "Unreadable", encoding: undefined }
+const bytesRead = (bytes: Uint8Array): Next => ({ _tag: "Bytes", bytes })
+const broken = (code: string): Next => ({ _tag: "Broken", code })
 
 type Response = HttpClientResponse.HttpClientResponse
 
@@ -185,7 +185,7 @@ export const fromReadableStream = (stream: ReadableStream<Uint8Array>): Body => 
 const alreadyBroken = () => undefined
 
 /** The stream that a program's own `Fetch` returns may hold anything. */
-const readOf = (value: unknown): Read => {
+const readOf = (value: unknown): Next => {
   if (value instanceof Uint8Array) return bytesRead(value)
   if (typeof value === "string") return bytesRead(new TextEncoder().encode(value))
   if (ArrayBuffer.isView(value)) return bytesRead(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
@@ -210,9 +210,9 @@ const isTouched = (readable: Readable): boolean =>
 /** A Node stream. One read takes everything that has arrived since the last. */
 export const fromReadable = (readable: Readable): Body => {
   /** Whoever has asked and is not answered yet. */
-  let asker: ((read: Read) => void) | undefined
+  let asker: ((read: Next) => void) | undefined
   /** How it ended, once it has. */
-  let end: Read | undefined
+  let end: Next | undefined
   let isAnswering = false
 
   /** A loop, because the reader asks again as soon as it is answered: the stack must not grow with the data. */
@@ -229,7 +229,7 @@ export const fromReadable = (readable: Readable): Body => {
     }
     isAnswering = false
   }
-  const finish = (read: Read): void => {
+  const finish = (read: Next): void => {
     end ??= read
     answer()
   }
@@ -277,7 +277,7 @@ type Pull = Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<HttpClientError
 
 class Puller {
   /** Whoever has asked and is not answered yet. */
-  private asker: ((read: Read) => void) | undefined
+  private asker: ((read: Next) => void) | undefined
   /** Wakes the fiber while it waits to be asked. */
   private wake: (() => void) | undefined
   private hasEnded = false
@@ -317,7 +317,7 @@ class Puller {
   }
 
   /** The stream had no byte, perhaps because somebody has read it. `end` is how it ended. */
-  private answerInOnePiece(end: Read): Effect.Effect<void> {
+  private answerInOnePiece(end: Next): Effect.Effect<void> {
     return Effect.matchCauseEffect(this.inOnePiece, {
       onFailure: (cause) => this.answer(brokenBy(cause) ?? end),
       onSuccess: (bytes) =>
@@ -333,7 +333,7 @@ class Puller {
     this.wake = () => resume(Effect.void)
   })
 
-  private answer(read: Read): Effect.Effect<void> {
+  private answer(read: Next): Effect.Effect<void> {
     return Effect.sync(() => {
       const then = this.asker
       this.asker = undefined
@@ -348,7 +348,7 @@ class Puller {
  * A response without a body (a 204) has merely ended. A stream that dies has another reader, of whom `fetch` allows
  * only one.
  */
-const endOf = (cause: Cause.Cause<Option.Option<HttpClientError.ResponseError>>): Read =>
+const endOf = (cause: Cause.Cause<Option.Option<HttpClientError.ResponseError>>): Next =>
   Either.match(Cause.failureOrCause(cause), {
     onRight: () => unreadable,
     onLeft: (error) =>
@@ -358,7 +358,7 @@ const endOf = (cause: Cause.Cause<Option.Option<HttpClientError.ResponseError>>)
   })
 
 /** How the connection broke; `undefined` if an earlier reader gave it up. */
-const brokenBy = (cause: Cause.Cause<HttpClientError.ResponseError>): Read | undefined => {
+const brokenBy = (cause: Cause.Cause<HttpClientError.ResponseError>): Next | undefined => {
   const code = Option.getOrUndefined(Option.map(Cause.failureOption(cause), (error) => codeOf(error.cause)))
   return code === undefined || code.includes("ABORT") ? undefined : broken(code)
 }
@@ -431,7 +431,7 @@ class Encoded implements Body {
 }
 
 /** The body with its first bytes put back, and its end, if that has been read already. */
-const withFirst = (first: Uint8Array, body: Body, end: Read | undefined): Body => {
+const withFirst = (first: Uint8Array, body: Body, end: Next | undefined): Body => {
   let isFirstRead = first.length === 0
   return {
     ...body,
@@ -464,12 +464,12 @@ const formats: { readonly [encoding: string]: string } = {
 }
 
 const decompressed = (body: Body, encoding: string): Body => {
-  const undecodable: Read = { _tag: "Unreadable", encoding: encoding.slice(0, 40) }
+  const undecodable: Next = { _tag: "Unreadable", encoding: encoding.slice(0, 40) }
   const stream = decompression(encoding)
   if (stream === undefined) return { ...body, next: (then) => then(undecodable) }
   let hasBegun = false
   /** How the body itself broke, which the decompressed stream cannot say. */
-  let broke: Read | undefined
+  let broke: Next | undefined
   let isCancelled = false
   const packed = new ReadableStream<Uint8Array>(
     {

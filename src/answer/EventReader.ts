@@ -76,7 +76,7 @@ export class EventReader implements Opened.Source<Fault.Fault> {
     this.source.body.next(this.came)
   }
 
-  private readonly came = (chunk: Body.Read): void => {
+  private readonly came = (chunk: Body.Next): void => {
     this.isReading = false
     // It comes too late: the clock has run out.
     if (this.isOver()) return
@@ -88,7 +88,7 @@ export class EventReader implements Opened.Source<Fault.Fault> {
     this.readOn()
   }
 
-  private decode(chunk: Body.Read): void {
+  private decode(chunk: Body.Next): void {
     if (chunk._tag === "Bytes") this.feed(chunk.bytes)
     else this.endWith(ResponseBody.whyEnded(chunk))
   }

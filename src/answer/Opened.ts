@@ -110,7 +110,7 @@ const stopNothing = (): void => undefined
  * const words: ReadonlyArray<Chat.Event> = [
  *   { _tag: "TextDelta", text: "Hello, " },
  *   { _tag: "TextDelta", text: "world" },
- *   { _tag: "Finish", reason: "stop", usage: Chat.unknownUsage, model: "fake", id: undefined }
+ *   { _tag: "Finish", reason: "stop", rawReason: "stop", usage: Chat.unknownUsage, model: "fake", id: undefined }
  * ]
  * const open = Opened.fromStream(
  *   Stream.fromIterable(words).pipe(Stream.rechunk(1), Stream.tap(() => Effect.sleep("1 second")))

@@ -21,7 +21,7 @@ export interface Source {
 }
 
 /** What this means for an answer that is not complete. */
-export const whyEnded = (read: Exclude<Body.Read, { readonly _tag: "Bytes" }>): Fault.Fault => {
+export const whyEnded = (read: Exclude<Body.Next, { readonly _tag: "Bytes" }>): Fault.Fault => {
   switch (read._tag) {
     case "End":
       return Fault.cut()
@@ -66,7 +66,7 @@ class TextReader {
     body.next(this.came)
   }
 
-  private readonly came = (chunk: Body.Read): void => {
+  private readonly came = (chunk: Body.Next): void => {
     if (this.hasEnded) return
     if (chunk._tag === "Bytes") this.read(chunk.bytes)
     else if (chunk._tag === "End") this.end(Effect.succeed(this.pieces.join() + this.decoder.decode()))

@@ -10,16 +10,16 @@ import type * as Protocol from "../../src/Protocol.js"
 import * as Fault from "../../src/refusal/Fault.js"
 
 export const utf8 = (text: string) => new TextEncoder().encode(text)
-export const bytes = (text: string): Body.Read => ({ _tag: "Bytes", bytes: utf8(text) })
-export const end: Body.Read = { _tag: "End" }
-export const broken: Body.Read = { _tag: "Broken", code: "ECONNRESET" }
+export const bytes = (text: string): Body.Next => ({ _tag: "Bytes", bytes: utf8(text) })
+export const end: Body.Next = { _tag: "End" }
+export const broken: Body.Next = { _tag: "Broken", code: "ECONNRESET" }
 export const say = (text: string) => `data: ${text}\n\n`
 export const done = "data: [DONE]\n\n"
 
 /** Whoever holds it says what comes, and sees how much was asked for. */
 export class Wire {
-  private answer: ((read: Body.Read) => void) | undefined
-  private readonly coming: Array<Body.Read> = []
+  private answer: ((read: Body.Next) => void) | undefined
+  private readonly coming: Array<Body.Next> = []
   asked = 0
 
   readonly body: Body.Body = {
@@ -32,7 +32,7 @@ export class Wire {
     release: Effect.void
   }
 
-  come(...reads: ReadonlyArray<Body.Read>): void {
+  come(...reads: ReadonlyArray<Body.Next>): void {
     for (const read of reads) {
       this.coming.push(read)
       this.deliver()

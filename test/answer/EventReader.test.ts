@@ -108,7 +108,7 @@ describe("what is read while nobody waits", () => {
           }
         })
       )
-      wire.come(...Array.from(all, (byte): Body.Read => ({ _tag: "Bytes", bytes: Uint8Array.of(byte) })))
+      wire.come(...Array.from(all, (byte): Body.Next => ({ _tag: "Bytes", bytes: Uint8Array.of(byte) })))
       expect((yield* Fiber.join(collected)).length).toBe(900)
     })
   )
