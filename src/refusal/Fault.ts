@@ -3,6 +3,7 @@
  */
 import type * as ProviderError from "../ProviderError.js"
 
+/** What a protocol says of an answer that it cannot read to its end, and the reading of the body adds. */
 export type Fault = Refused | Malformed | BrokenOff | Cut | Stalled
 
 /** The server's error, inside the 200. */
@@ -15,6 +16,7 @@ export interface Refused {
 /** Not what the protocol says, or not what the program asked for. */
 export interface Malformed extends About {
   readonly _tag: "Malformed"
+  /** What is wrong with it. */
   readonly reason: ProviderError.InvalidResponseReason
   /** What came instead. Empty where what is known of the body says it better. */
   readonly preview: string
