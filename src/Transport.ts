@@ -80,7 +80,9 @@ export const make = (options: Options): Transport => {
           attempt.span.attribute("status", status)
           const fail: Answer.Answer["fail"] = (fault, sofar) => attempt.fail(fault, response, sofar)
           if (status >= 200 && status < 300) {
-            return read({ ...source, contentType: () => headers["content-type"], onEnd: attempt.ended, waits, fail })
+            const contentType = () => headers["content-type"]
+            const afterwards = () => attempt.afterwards(response)
+            return read({ ...source, contentType, onEnd: attempt.ended, waits, fail, afterwards })
           }
           const said = ResponseBody.prefix(source.body, errorBody)
           return Effect.flatMap(said, (body) => fail({ _tag: "Refused", body }))

@@ -1,9 +1,11 @@
 /**
  * LLM providers as Effect services, for gateways that answer 401 for a key that works.
  */
+export * as Opened from "./answer/Opened.js"
 export * as Chat from "./Chat.js"
 export * as Credential from "./Credential.js"
 export * as Explain from "./Explain.js"
+export * as Fallback from "./Fallback.js"
 export * as KnownGood from "./KnownGood.js"
 export type * as Protocol from "./Protocol.js"
 export * as Provider from "./Provider.js"

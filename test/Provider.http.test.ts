@@ -1,15 +1,26 @@
 /** The laws of the retry and of the stream again, through sockets, by the real clock, with each client. */
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Context, Deferred, Effect, Exit, Fiber, Layer, Redacted, Ref, Schema, Stream } from "effect"
+import { Chunk, Context, Deferred, Effect, Exit, Fiber, Layer, Redacted, Schema, Stream } from "effect"
 import { Chat, OpenAiCompatible, Provider, RetryObserver, RetryPolicy } from "../src/index.js"
 import * as Gateway from "../src/testing/Gateway.js"
 import { clients, connections, eventually, mimo, quickly, serve } from "./Loopback.js"
-import { accept, chunk, failed, gaps, hello, millis, refused, type Setup, streamed, times, whole } from "./Wire.js"
+import {
+  accept,
+  chunk,
+  failed,
+  gaps,
+  hello,
+  knownGood,
+  millis,
+  refused,
+  type Setup,
+  streamed,
+  times,
+  whole
+} from "./Wire.js"
 
 const countRequests = Effect.map(Gateway.requests, (requests) => requests.length)
 const failure = Effect.flip(Provider.complete(hello))
-const knownGood = Effect.flatMap(Provider.Provider, (provider) => Ref.get(provider.credential.knownGood))
-
 /** What a number is that has not grown for half a second. */
 const unchanging = <R>(number: Effect.Effect<number, never, R>) =>
   Effect.gen(function* () {

@@ -1,6 +1,6 @@
 /** The laws of the retry, through the scripted gateway under `TestClock`: every wait to the millisecond. */
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Effect, Exit, Fiber, Ref, Stream, TestClock } from "effect"
+import { Chunk, Effect, Exit, Fiber, Stream, TestClock } from "effect"
 import { Provider, RetryObserver, RetryPolicy } from "../src/index.js"
 import * as Gateway from "../src/testing/Gateway.js"
 import {
@@ -9,6 +9,7 @@ import {
   failed,
   gaps,
   hello,
+  knownGood,
   millis,
   mimo,
   patiently,
@@ -20,8 +21,6 @@ import {
 
 const countRequests = Effect.map(Gateway.requests, (requests) => requests.length)
 const failure = Effect.flip(Provider.complete(hello))
-const knownGood = Effect.flatMap(Provider.Provider, (provider) => Ref.get(provider.credential.knownGood))
-
 describe("the auth budget", () => {
   it.effect("a known-good key that meets 401, 401, 200 succeeds with 3 requests", () =>
     Effect.gen(function* () {

@@ -1,5 +1,5 @@
 /** What tests put on the wire and on the clock. */
-import { Duration, Effect, Fiber, Layer, Random, Redacted, TestClock } from "effect"
+import { Duration, Effect, Fiber, Layer, Random, Redacted, Ref, TestClock } from "effect"
 import { type Chat, MiMo, Provider, type RetryPolicy } from "../src/index.js"
 import * as Gateway from "../src/testing/Gateway.js"
 
@@ -89,6 +89,11 @@ export const patiently = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<
 
 /** The key is accepted once, so the calls that follow are those of a known-good key. */
 export const accept = Effect.asVoid(Provider.complete(hello))
+
+/** The flag of the provider's key. */
+export const knownGood = Effect.flatMap(Provider.Provider, ({ credential }) =>
+  credential === undefined ? Effect.dieMessage("a provider without a key") : Ref.get(credential.knownGood)
+)
 
 /** The waits between the requests, in milliseconds, as the gateway saw them. */
 export const gaps = Effect.map(Gateway.requests, (requests) =>

@@ -21,7 +21,9 @@ interface Service {
   /** The model if none is named: a cheap one that does not think for long. */
   readonly model: string
   readonly regions: ReadonlyArray<string>
-  readonly layer: (choice: Choice) => Layer.Layer<Provider.Provider, ConfigError.ConfigError, HttpClient.HttpClient>
+  readonly layer: (
+    choice: Choice & { readonly model: string }
+  ) => Layer.Layer<Provider.Provider, ConfigError.ConfigError, HttpClient.HttpClient>
 }
 
 const miMoRegions: ReadonlyArray<MiMo.Region> = ["cn", "sgp", "ams", "payg"]

@@ -8,6 +8,7 @@ import type * as ProviderError from "../ProviderError.js"
 import * as Fault from "../refusal/Fault.js"
 import { EventReader } from "./EventReader.js"
 import * as Opened from "./Opened.js"
+import * as Provenance from "./Provenance.js"
 import * as ResponseBody from "./ResponseBody.js"
 import * as WireReader from "./WireReader.js"
 
@@ -16,6 +17,8 @@ export interface Answer extends ResponseBody.Source {
   readonly contentType: () => string | undefined
   /** Fails as the fault means. */
   readonly fail: (fault: Fault.Fault, sofar?: SoFar) => Effect.Effect<never, ProviderError.ProviderError>
+  /** Fails as a fault means that is found in the reply after the call. */
+  readonly afterwards: () => Provenance.Fail
 }
 
 /** What had come before the fault. */
@@ -50,15 +53,14 @@ export const open = (answer: Answer, protocol: Protocol.Protocol): Read<Opened.O
   })
 }
 
-/** The whole reply, as the caller decodes it. */
-export const reply =
-  <A, R>(decode: (reply: Chat.Reply) => Effect.Effect<A, Fault.Fault, R>) =>
-  (answer: Answer, protocol: Protocol.Protocol): Read<A, R> =>
-    Effect.flatMap(events(answer, protocol), (events) => {
-      const reply = Chat.reply(events)
-      if (reply === undefined) return answer.fail(Fault.malformed("NotTheProtocol"))
-      return Effect.catchAll(decode(reply), (fault) => answer.fail(fault, { partial: reply.text, emitted: false }))
-    })
+/** The whole reply. */
+export const reply = (answer: Answer, protocol: Protocol.Protocol): Read<Chat.Reply> =>
+  Effect.flatMap(events(answer, protocol), (events) => {
+    const reply = Chat.reply(events)
+    return reply === undefined
+      ? answer.fail(Fault.malformed("NotTheProtocol"))
+      : Effect.succeed(Provenance.noted(reply, answer.afterwards()))
+  })
 
 export const models = (answer: Answer, protocol: Protocol.Protocol): Read<ReadonlyArray<Protocol.Model>> =>
   whole(answer, protocol.decodeModels)

@@ -4,6 +4,10 @@
  *
  * Hosts, header and models: MiMo API docs. A `tp-` key works on the cluster that issued it and nowhere else.
  */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as ConfigError from "effect/ConfigError"
+import type * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
 import * as Credential from "../Credential.js"
 import * as Provider from "../Provider.js"
 import * as OpenAiChat from "../protocol/OpenAiChat.js"
@@ -11,12 +15,17 @@ import * as OpenAiChat from "../protocol/OpenAiChat.js"
 /** A token-plan cluster, or `payg` for pay-as-you-go. */
 export type Region = "cn" | "sgp" | "ams" | "payg"
 
+/** What MiMo takes besides the common options. */
 export interface Own {
-  /** Default `payg`. */
+  /** Where the key is valid. Default `payg`. */
   readonly region?: Region | undefined
 }
 
+/** What `make` and `layer` take. */
 export type Options = Provider.Options & Own
+
+/** What `layerConfig` takes: the same, with the key from `Config`. */
+export type ConfigOptions = Provider.ConfigOptions & Own
 
 const hosts: { readonly [region in Region]: string } = {
   cn: "https://token-plan-cn.xiaomimimo.com/v1",
@@ -36,7 +45,7 @@ const keyHosts: ReadonlyArray<Provider.KeyHosts> = [
   { prefix: "sk-", hosts: [hostOf("payg")] }
 ]
 
-export const { layer, layerConfig, make } = Provider.preset<Own>(({ region = "payg" }) => ({
+const preset = Provider.preset<Own>(({ region = "payg" }) => ({
   id: "mimo",
   protocol: OpenAiChat.make({
     maxTokens: "max_completion_tokens",
@@ -53,3 +62,44 @@ export const { layer, layerConfig, make } = Provider.preset<Own>(({ region = "pa
   keyHosts,
   model: "mimo-v2.5-pro"
 }))
+
+/**
+ * Builds a provider that asks MiMo: for a program with several, each under a tag of its own. It cannot fail; its
+ * calls can.
+ *
+ * @example
+ * import { Context, Effect, Layer, Redacted } from "effect"
+ * import { MiMo, type Provider } from "knowngood"
+ *
+ * class Writer extends Context.Tag("Writer")<Writer, Provider.Service>() {}
+ *
+ * const layer = (key: string) =>
+ *   Layer.effect(Writer, MiMo.make({ region: "sgp", model: "mimo-v2.5-pro", apiKey: Redacted.make(key) }))
+ */
+export const make: (options: Options) => Effect.Effect<Provider.Keyed, never, HttpClient.HttpClient> = preset.make
+
+/**
+ * A layer of `Provider` that asks MiMo.
+ *
+ * @example
+ * import { Redacted } from "effect"
+ * import { MiMo } from "knowngood"
+ *
+ * const layer = (key: string) => MiMo.layer({ region: "sgp", model: "mimo-v2.5-pro", apiKey: Redacted.make(key) })
+ */
+export const layer: (options: Options) => Layer.Layer<Provider.Provider, never, HttpClient.HttpClient> = preset.layer
+
+/**
+ * A layer of `Provider` that asks MiMo, with the key from `Config`, by default from `MIMO_API_KEY`.
+ * A missing key is no `ConfigError`: calls fail with `AuthMissing`, so that a UI can ask for one.
+ *
+ * @example
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Layer } from "effect"
+ * import { MiMo } from "knowngood"
+ *
+ * const layer = Layer.provide(MiMo.layerConfig({ region: "sgp" }), FetchHttpClient.layer)
+ */
+export const layerConfig: (
+  options: ConfigOptions
+) => Layer.Layer<Provider.Provider, ConfigError.ConfigError, HttpClient.HttpClient> = preset.layerConfig

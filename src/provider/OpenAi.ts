@@ -1,13 +1,27 @@
 /**
  * OpenAI's chat completions. Host and fields: OpenAI API docs; its reasoning models refuse `max_tokens` (recorded).
  */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as ConfigError from "effect/ConfigError"
+import type * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
 import * as Credential from "../Credential.js"
 import * as Provider from "../Provider.js"
 import * as OpenAiChat from "../protocol/OpenAiChat.js"
 
-export type Options = Provider.Options
+/** What OpenAI needs besides the common options. */
+export interface Own {
+  /** The model of requests that name none. There is no default: models come and go. */
+  readonly model: string
+}
 
-export const { layer, layerConfig, make } = Provider.preset<unknown>(() => ({
+/** What `make` and `layer` take. */
+export type Options = Provider.Options & Own
+
+/** What `layerConfig` takes: the same, with the key from `Config`. */
+export type ConfigOptions = Provider.ConfigOptions & Own
+
+const preset = Provider.preset<Own>(() => ({
   id: "openai",
   protocol: OpenAiChat.make({ maxTokens: "max_completion_tokens" }),
   baseUrl: "https://api.openai.com/v1",
@@ -15,3 +29,44 @@ export const { layer, layerConfig, make } = Provider.preset<unknown>(() => ({
   scheme: Credential.bearer,
   keyRequired: true
 }))
+
+/**
+ * Builds a provider that asks OpenAI: for a program with several, each under a tag of its own. It cannot fail; its
+ * calls can.
+ *
+ * @example
+ * import { Context, Effect, Layer, Redacted } from "effect"
+ * import { OpenAi, type Provider } from "knowngood"
+ *
+ * class Writer extends Context.Tag("Writer")<Writer, Provider.Service>() {}
+ *
+ * const layer = (key: string) =>
+ *   Layer.effect(Writer, OpenAi.make({ model: "gpt-5.5", apiKey: Redacted.make(key) }))
+ */
+export const make: (options: Options) => Effect.Effect<Provider.Keyed, never, HttpClient.HttpClient> = preset.make
+
+/**
+ * A layer of `Provider` that asks OpenAI.
+ *
+ * @example
+ * import { Redacted } from "effect"
+ * import { OpenAi } from "knowngood"
+ *
+ * const layer = (key: string) => OpenAi.layer({ model: "gpt-5.5", apiKey: Redacted.make(key) })
+ */
+export const layer: (options: Options) => Layer.Layer<Provider.Provider, never, HttpClient.HttpClient> = preset.layer
+
+/**
+ * A layer of `Provider` that asks OpenAI, with the key from `Config`, by default from `OPENAI_API_KEY`.
+ * A missing key is no `ConfigError`: calls fail with `AuthMissing`, so that a UI can ask for one.
+ *
+ * @example
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Layer } from "effect"
+ * import { OpenAi } from "knowngood"
+ *
+ * const layer = Layer.provide(OpenAi.layerConfig({ model: "gpt-5.5" }), FetchHttpClient.layer)
+ */
+export const layerConfig: (
+  options: ConfigOptions
+) => Layer.Layer<Provider.Provider, ConfigError.ConfigError, HttpClient.HttpClient> = preset.layerConfig

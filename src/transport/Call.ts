@@ -15,6 +15,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
+import type * as Provenance from "../answer/Provenance.js"
 import type * as Credential from "../Credential.js"
 import type * as Gate from "../credential/Gate.js"
 import * as Key from "../credential/Key.js"
@@ -60,6 +61,8 @@ export interface Attempt {
   readonly failed: (failure: Failure.Failure) => Error
   /** Fails as the fault of this answer means, even if the attempt had succeeded before with its first output. */
   readonly fail: (fault: Fault.Fault, response: Response, sofar?: Classify.SoFar) => Effect.Effect<never, Error>
+  /** Fails as a fault means that is found in the reply after the call. */
+  readonly afterwards: (response: Response) => Provenance.Fail
 }
 
 type Response = Pick<HttpClientResponse.HttpClientResponse, "status" | "headers">
@@ -130,7 +133,9 @@ export const make = (options: Options): Run => {
             Effect.fail(
               failed(Classify.classify(fault, { provider, status, headers, now }, sender(key, knownGood, sofar)))
             )
-          )
+          ),
+        afterwards: ({ headers, status }) =>
+          afterwards(log, { provider, status, headers, now: 0 }, { source: credential.source, key, knownGood: false })
       })
       const answer = yield* sent.pipe(
         Effect.tapError((error) => heard(turn, log, error)),
@@ -241,6 +246,14 @@ const mustNotBeSent = (provider: string, { problem, subject }: Key.Refusal): Fai
   problem,
   subject
 })
+
+/** Not within the attempt, whose request it would keep: a program may keep all replies of a day. */
+const afterwards =
+  (log: CallLog, response: Classify.Response, sender: Classify.Sender): Provenance.Fail =>
+  (fault, partial) =>
+    Effect.failSync(() =>
+      log.failed(Classify.classify(fault, response, { ...sender, sofar: { partial, emitted: false } }))
+    )
 
 interface Entered {
   readonly key: Key.Key | Key.NoKey

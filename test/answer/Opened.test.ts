@@ -1,15 +1,13 @@
 /** A streamed answer followed by a callback, and answers of one's own. */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Chunk, Context, Effect, Exit, Fiber, Layer, Ref, Runtime, Stream, TestClock } from "effect"
+import { Cause, Chunk, Context, Effect, Exit, Fiber, Layer, Runtime, Stream, TestClock } from "effect"
 import * as Iteration from "../../src/answer/Iteration.js"
 import * as Opened from "../../src/answer/Opened.js"
 import { Chat, Provider, ProviderError } from "../../src/index.js"
 import * as Gateway from "../../src/testing/Gateway.js"
-import { chunk, failed, hello, mimo, patiently, refused, streamed, times } from "../Wire.js"
+import { chunk, failed, hello, knownGood, mimo, patiently, refused, streamed, times } from "../Wire.js"
 
 const requests = Effect.map(Gateway.requests, (requests) => requests.length)
-const knownGood = Effect.flatMap(Provider.Provider, (provider) => Ref.get(provider.credential.knownGood))
-
 /** "Hello, " and no end: the connection breaks. */
 const cut: Gateway.Answer = { ...streamed, body: [...Gateway.sse([chunk({ content: "Hello, " })]).body, "drop"] }
 

@@ -26,7 +26,7 @@ export interface Trial {
 export interface Stage {
   readonly url: string
   /** Its key was accepted once. */
-  readonly provider: Provider.Service
+  readonly provider: Provider.Keyed
   readonly ledger: Ledger.Ledger
   readonly seen: Effect.Effect<Ledger.Seen>
 }
@@ -83,8 +83,8 @@ const one = (trial: Trial) =>
 /** With the rules of the presets, unless it is said otherwise. */
 export const providerAt = (
   baseUrl: string,
-  options: Partial<Provider.Options> = {}
-): Effect.Effect<Provider.Service, never, HttpClient.HttpClient> =>
+  options: Omit<Provider.Options, "model"> = {}
+): Effect.Effect<Provider.Keyed, never, HttpClient.HttpClient> =>
   OpenAiCompatible.make({
     id: "weather",
     apiKey: Redacted.make("sk-weather0weather0weather0weather"),

@@ -348,7 +348,7 @@ describe.each(gateways)("over %s", (_, at) => {
           yield* OpenAiCompatible.make({ ...common, id: "any", model: "m" }),
           yield* MiMo.make({ ...common, apiKey: Effect.succeed(Redacted.make(key)) })
         ]
-        const seen = (service: Provider.Service) =>
+        const seen = (service: Provider.Keyed) =>
           Effect.map(service.credential.read, (read) => [
             ...ofValue("service", service),
             ...ofValue("credential", service.credential),

@@ -13,6 +13,7 @@ import {
   type Ref,
   Schedule,
   Schema,
+  type Scope,
   Stream,
   type SubscriptionRef
 } from "effect"
@@ -24,12 +25,14 @@ import {
   type Credential,
   DeepSeek,
   Explain,
+  Fallback,
   type KnownGood,
   MiMo,
   MiniMax,
   OpenAi,
   type OpenAiChat,
   OpenAiCompatible,
+  type Opened,
   type Protocol,
   Provider,
   ProviderError,
@@ -53,11 +56,41 @@ describe("a service", () => {
       Effect.Effect<ReadonlyArray<Protocol.Model>, Error, never>
     >()
     expectTypeOf<Provider.Service["verify"]>().toEqualTypeOf<Effect.Effect<void, Error, never>>()
+    expectTypeOf<Provider.Service["open"]>().returns.toEqualTypeOf<Effect.Effect<Opened.Opened, Error, Scope.Scope>>()
+    expectTypeOf<Provider.Service["listen"]>().returns.toEqualTypeOf<Effect.Effect<Chat.Reply, Error, never>>()
+    expectTypeOf<Provider.Service["iterate"]>()
+      .parameter(0)
+      .toEqualTypeOf<<A>(effect: Effect.Effect<A, never, never>) => Promise<A>>()
+  })
+
+  it("decodes an object with what the schema needs, and nothing else", () => {
+    const service: Provider.Service = Provider.make({ id: "fake", open: () => Effect.never })
+    expectTypeOf(service.completeObject(Schema.NumberFromString, request)).toEqualTypeOf<
+      Effect.Effect<number, Error, never>
+    >()
+    expectTypeOf(service.completeObject<string, string, Client>).returns.toEqualTypeOf<
+      Effect.Effect<string, Error, Client>
+    >()
+  })
+
+  it("may be without a key; what a preset makes is not", () => {
+    expectTypeOf<Provider.Service["credential"]>().toEqualTypeOf<Credential.Credential | undefined>()
+    expectTypeOf<Provider.Keyed["credential"]>().toEqualTypeOf<Credential.Credential>()
+    expectTypeOf<Provider.Keyed>().toExtend<Provider.Service>()
+  })
+
+  it("is one of the things that another is made from", () => {
+    expectTypeOf<Provider.Service>().toExtend<Provider.Primitives>()
+    expectTypeOf(Provider.make).returns.toEqualTypeOf<Provider.Service>()
+    // @ts-expect-error what it opens may need a scope and nothing else
+    Provider.make({ id: "fake", open: () => Effect.flatMap(Provider.Provider, (inner) => inner.open(request)) })
+    // @ts-expect-error what it fails with is a ProviderError
+    Provider.make({ id: "fake", open: () => Effect.fail("no") })
   })
 
   it("has a credential whose flag is a Ref that can be followed, and whose key cannot be had", () => {
-    expectTypeOf<Provider.Service["credential"]["knownGood"]>().toExtend<Ref.Ref<boolean>>()
-    expectTypeOf<Provider.Service["credential"]["knownGood"]>().toExtend<SubscriptionRef.SubscriptionRef<boolean>>()
+    expectTypeOf<Provider.Keyed["credential"]["knownGood"]>().toExtend<Ref.Ref<boolean>>()
+    expectTypeOf<Provider.Keyed["credential"]["knownGood"]>().toExtend<SubscriptionRef.SubscriptionRef<boolean>>()
     expectTypeOf<keyof Key.Key>().toEqualTypeOf<
       "_tag" | "fingerprint" | "authorize" | "startsWith" | "isMadeOf" | "redact" | "digest"
     >()
@@ -98,20 +131,59 @@ describe("a tool", () => {
 })
 
 describe("a preset", () => {
-  type Made = Effect.Effect<Provider.Service, never, Client>
+  type Made = Effect.Effect<Provider.Keyed, never, Client>
   type Layered = Layer.Layer<Provider.Provider, never, Client>
   type Configured = Layer.Layer<Provider.Provider, ConfigError.ConfigError, Client>
 
   it("makes a service, a layer that cannot fail, and one that fails with ConfigError", () => {
-    for (const preset of [MiMo, DeepSeek, MiniMax, Anthropic, OpenAi]) {
+    for (const preset of [MiMo, DeepSeek, MiniMax]) {
       expectTypeOf(preset.make({})).toEqualTypeOf<Made>()
       expectTypeOf(preset.layer({})).toEqualTypeOf<Layered>()
       expectTypeOf(preset.layerConfig({})).toEqualTypeOf<Configured>()
     }
-    const own = { id: "local", baseUrl: "http://localhost:11434/v1" }
+    for (const preset of [Anthropic, OpenAi]) {
+      expectTypeOf(preset.make({ model: "m" })).toEqualTypeOf<Made>()
+      expectTypeOf(preset.layer({ model: "m" })).toEqualTypeOf<Layered>()
+      expectTypeOf(preset.layerConfig({ model: "m" })).toEqualTypeOf<Configured>()
+    }
+    const own = { id: "local", baseUrl: "http://localhost:11434/v1", model: "qwen3" }
     expectTypeOf(OpenAiCompatible.make(own)).toEqualTypeOf<Made>()
     expectTypeOf(OpenAiCompatible.layer(own)).toEqualTypeOf<Layered>()
     expectTypeOf(OpenAiCompatible.layerConfig(own)).toEqualTypeOf<Configured>()
+  })
+
+  it("requires a model where it has none of its own", () => {
+    const key = Redacted.make("key")
+    const config = Config.redacted("KEY")
+    // @ts-expect-error OpenAI has no default model
+    void [OpenAi.make({}), OpenAi.make({ apiKey: key })]
+    // @ts-expect-error nor has its layer
+    OpenAi.layer({ apiKey: key })
+    // @ts-expect-error nor has its layer with the key from Config
+    OpenAi.layerConfig({ apiKey: config })
+    // @ts-expect-error Anthropic has none
+    Anthropic.make({ version: "2023-06-01" })
+    // @ts-expect-error in its layer
+    Anthropic.layer({ version: "2023-06-01" })
+    // @ts-expect-error in its layer with the key from Config
+    Anthropic.layerConfig({ version: "2023-06-01" })
+    // @ts-expect-error a host of one's own has none
+    OpenAiCompatible.make({ id: "local", baseUrl: "http://localhost:11434/v1" })
+    // @ts-expect-error in its layer
+    OpenAiCompatible.layer({ id: "local", baseUrl: "http://localhost:11434/v1" })
+    // @ts-expect-error in its layer with the key from Config
+    OpenAiCompatible.layerConfig({ id: "local", baseUrl: "http://localhost:11434/v1" })
+    // @ts-expect-error undefined is none
+    OpenAi.make({ model: undefined })
+    expectTypeOf<{ readonly model?: string | undefined }>().toExtend<Pick<MiMo.Options, "model">>()
+    expectTypeOf<{ readonly model?: string | undefined }>().toExtend<Pick<MiniMax.ConfigOptions, "model">>()
+    expectTypeOf<{ readonly model?: string | undefined }>().toExtend<Pick<DeepSeek.Options, "model">>()
+  })
+
+  it("takes a policy as numbers, too", () => {
+    expectTypeOf({ authRetries: 4 }).toExtend<Provider.Options["policy"]>()
+    // @ts-expect-error it has no such number
+    MiMo.layer({ policy: { authRetry: 4 } })
   })
 
   it("takes the common options", () => {
@@ -146,7 +218,7 @@ describe("a preset", () => {
     // @ts-expect-error DeepSeek has no regions
     DeepSeek.layer({ region: "cn" })
     // @ts-expect-error a host of one's own needs an address
-    OpenAiCompatible.layer({ id: "local" })
+    OpenAiCompatible.layer({ id: "local", model: "qwen3" })
   })
 
   it("serves a program of several providers, each under a tag of its own", () => {
@@ -154,6 +226,36 @@ describe("a preset", () => {
     class Writer extends Context.Tag("Writer")<Writer, Provider.Service>() {}
     const both = Layer.mergeAll(Layer.effect(Planner, DeepSeek.make({})), Layer.effect(Writer, MiMo.make({})))
     expectTypeOf(both).toEqualTypeOf<Layer.Layer<Planner | Writer, never, Client>>()
+  })
+})
+
+describe("a fallback", () => {
+  it("of services is a service", () => {
+    const service = Provider.make({ id: "fake", open: () => Effect.never })
+    expectTypeOf(Provider.fallback([service, service])).toEqualTypeOf<Provider.Service>()
+    // @ts-expect-error of none is none
+    const none = () => Provider.fallback([])
+    expectTypeOf(none).returns.toEqualTypeOf<Provider.Service>()
+  })
+
+  it("of layers fails as each may, and needs what each needs", () => {
+    class Broken extends Schema.TaggedError<Broken>()("Broken", {}) {}
+    class Place extends Context.Tag("Place")<Place, string>() {}
+    const service = Provider.make({ id: "fake", open: () => Effect.never })
+    const placed = Layer.effect(Provider.Provider, Effect.as(Place, service))
+    const broken = Layer.effect(Provider.Provider, Effect.as(Effect.fail(new Broken()), service))
+    expectTypeOf(Provider.fallbackLayer([MiMo.layerConfig({}), placed, broken])).toEqualTypeOf<
+      Layer.Layer<Provider.Provider, ConfigError.ConfigError | Broken, Client | Place>
+    >()
+    const onFallback = (notice: Fallback.FallbackNotice) => Effect.log(notice.error.provider, notice.next)
+    const options: Fallback.Options = { onFallback, when: Fallback.movesOn }
+    expectTypeOf(Provider.fallbackLayer([MiMo.layer({}), DeepSeek.layer({})], options)).toEqualTypeOf<
+      Layer.Layer<Provider.Provider, never, Client>
+    >()
+    // @ts-expect-error of none is none
+    Provider.fallbackLayer([])
+    // @ts-expect-error each provides a Provider
+    Provider.fallbackLayer([FetchHttpClient.layer])
   })
 })
 
@@ -183,7 +285,8 @@ describe("options", () => {
     nothing<Parameters<typeof OpenAiCompatible.make>[0]>()
     nothing<Parameters<typeof Anthropic.layerConfig>[0]>()
     nothing<Parameters<typeof OpenAiCompatible.layerConfig>[0]>()
-    nothing<NonNullable<Parameters<typeof Provider.fallback>[1]>>()
+    nothing<Fallback.Options>()
+    nothing<Provider.Primitives>()
     nothing<OpenAiChat.Dialect>()
     nothing<AnthropicMessages.Dialect>()
     nothing<Credential.Options>()

@@ -633,7 +633,7 @@ describe("the request line", () => {
 // Versions, and what they and the models refuse
 // ---------------------------------------------------------------------------------------------------------------------
 
-type Own = Parameters<typeof Anthropic.make>[0]
+type Own = Partial<Anthropic.Options>
 
 /** What becomes of a request: the recorded one, or the error and nothing sent. */
 const outcome = (options: Own, request: Partial<Chat.Request>, stream = false) =>
@@ -755,7 +755,7 @@ describe("what the version or the model refuses is not sent", () => {
   it.effect("and the models are listed at any version", () =>
     Effect.gen(function* () {
       const extra = { temperature: 0 }
-      const provider = yield* Anthropic.make({ apiKey: Redacted.make("k"), version: newest, extra })
+      const provider = yield* Anthropic.make({ apiKey: Redacted.make("k"), model: "m", version: newest, extra })
       expect(yield* provider.models).toEqual([])
     }).pipe(Effect.provide(Gateway.layer([Gateway.json({ data: [] })])))
   )

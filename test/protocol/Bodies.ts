@@ -13,7 +13,9 @@ import {
 } from "../../src/index.js"
 import * as Gateway from "../../src/testing/Gateway.js"
 
-export type Preset = (options: Provider.Options) => Effect.Effect<Provider.Service, never, HttpClient.HttpClient>
+export type Preset = (
+  options: Provider.Options & { readonly model: string }
+) => Effect.Effect<Provider.Service, never, HttpClient.HttpClient>
 
 /** Every preset, with the model `m`, so that bodies differ only in what the hosts demand. */
 export const presets = {
@@ -43,7 +45,7 @@ export type Name = keyof typeof presets
 
 /** A service of this preset. */
 export const service = (name: Name, options: Provider.Options = {}) =>
-  presets[name]({ apiKey: Redacted.make("key-of-the-test"), model: "m", ...options })
+  presets[name]({ apiKey: Redacted.make("key-of-the-test"), ...options, model: options.model ?? "m" })
 
 /** The request that the preset sends for this one. The answer is a refusal and does not matter. */
 export const sent = (name: Name, request: Chat.Request, options: SentOptions = {}): Effect.Effect<Gateway.Recorded> =>

@@ -507,18 +507,16 @@ describe("a mistake in a decoder", () => {
           }
         })
       }
-      const provider = yield* Provider.make(
-        {
-          id: "broken",
-          protocol: broken,
-          baseUrl: "https://gateway.test/v1",
-          variable: "BROKEN_API_KEY",
-          scheme: Credential.bearer,
-          keyRequired: false,
-          model: "m"
-        },
-        {}
-      )
+      const preset = Provider.preset<unknown>(() => ({
+        id: "broken",
+        protocol: broken,
+        baseUrl: "https://gateway.test/v1",
+        variable: "BROKEN_API_KEY",
+        scheme: Credential.bearer,
+        keyRequired: false,
+        model: "m"
+      }))
+      const provider = yield* preset.make({})
       const stream = Stream.runDrain(provider.stream({ messages: [Chat.user("hi")] }))
       const exit = yield* Effect.timeoutOption(Effect.exit(stream), "3 seconds")
       const defect = Option.flatMap(exit, (exit) =>

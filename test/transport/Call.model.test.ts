@@ -1,12 +1,12 @@
 /** Scripts of answers, drawn by chance, against a model of the retry that is a dozen lines of plain code. */
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Either, Fiber, Option, Ref, Stream, TestClock } from "effect"
+import { Duration, Effect, Either, Fiber, Option, Stream, TestClock } from "effect"
 import * as FastCheck from "effect/FastCheck"
 import { Chat, Provider, type ProviderError, RetryObserver } from "../../src/index.js"
 import * as Gateway from "../../src/testing/Gateway.js"
 import { settled } from "../Caller.js"
 import * as Effort from "../Effort.js"
-import { accept, backoff, chunk, failed, mimo, refused, streamed, whole } from "../Wire.js"
+import { accept, backoff, chunk, failed, knownGood as flagged, mimo, refused, streamed, whole } from "../Wire.js"
 
 /** What the gateway may answer, and what the model knows of it. */
 interface Kind {
@@ -170,7 +170,6 @@ describe("one call after the other", () => {
       Effect.gen(function* () {
         const flag: Flag = { knownGood, exhausted: 0 }
         if (knownGood) yield* accept
-        const provider = yield* Provider.Provider
         let at = 0
         const next = () => script[at++] ?? "answered"
         for (let call = 0; at < script.length; call++) {
@@ -188,7 +187,7 @@ describe("one call after the other", () => {
             expect(found.error.attempts).toBe(times.length)
             expect(found.error.history.length).toBe(times.length)
           }
-          expect(yield* Ref.get(provider.credential.knownGood)).toBe(flag.knownGood)
+          expect(yield* flagged).toBe(flag.knownGood)
         }
       }).pipe(
         Effect.provide(

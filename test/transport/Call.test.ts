@@ -11,6 +11,7 @@ import {
   chunk,
   failed,
   hello,
+  knownGood,
   mimo,
   patiently,
   plantedKey,
@@ -175,8 +176,7 @@ describe("a key that is revoked while 64 calls are made", () => {
       expect(outcomes.filter(Option.isNone).length).toBe(0)
       // Each learns it by two requests; the three whose calls tell that the key is dead make one more.
       expect((yield* asked).length).toBeLessThan(1 + 64 * 2 + 16)
-      const { credential } = yield* Provider.Provider
-      expect(yield* Ref.get(credential.knownGood)).toBe(false)
+      expect(yield* knownGood).toBe(false)
     }).pipe(Effect.provide(mimo(revoked)))
   )
 
@@ -216,7 +216,7 @@ describe("a key that is revoked while 64 calls are made", () => {
     Effect.gen(function* () {
       yield* accept
       yield* Effect.forEach(yield* together(times(64, ask("any"))), Fiber.join)
-      expect(yield* Ref.get((yield* Provider.Provider).credential.knownGood)).toBe(true)
+      expect(yield* knownGood).toBe(true)
     }).pipe(Effect.provide(mimo((_, index) => (index === 0 ? whole : refused()), { policy: () => RetryPolicy.none })))
   )
 
@@ -238,8 +238,6 @@ describe("a key that is revoked while 64 calls are made", () => {
 })
 
 describe("a good key at a gateway that is full", () => {
-  const known = Effect.flatMap(Provider.Provider, ({ credential }) => Ref.get(credential.knownGood))
-
   it.effect("is no dead one because a dozen calls are refused within a moment", () => {
     const refusedOnce = new Set<string>()
     return Effect.gen(function* () {
@@ -252,7 +250,7 @@ describe("a good key at a gateway that is full", () => {
       yield* pass(5000)
       const outcomes = yield* Effect.forEach(fibers, Fiber.join)
       expect(outcomes.filter(Either.isLeft)).toEqual([])
-      expect(yield* known).toBe(true)
+      expect(yield* knownGood).toBe(true)
     }).pipe(
       Effect.provide(
         mimo(
@@ -278,7 +276,7 @@ describe("a good key at a gateway that is full", () => {
       yield* Effect.forkAll(times(64, caller), { discard: true })
       for (let i = 0; i < 100; i++) {
         yield* pass(100)
-        expect(yield* known, `after ${i} tenths of a second`).toBe(true)
+        expect(yield* knownGood, `after ${i} tenths of a second`).toBe(true)
       }
     }).pipe(
       Effect.withRandom(Random.make("a full gateway")),
@@ -308,7 +306,7 @@ describe("a good key at a gateway that is full", () => {
           if (other !== undefined)
             expect(yield* Fiber.join(other)).toMatchObject({ left: { knownGood: true, attempts: 3 } })
         }
-        expect(yield* known).toBe(true)
+        expect(yield* knownGood).toBe(true)
         yield* pass(3_600_000)
         for (const fiber of long) expect(Either.isRight(yield* Fiber.join(fiber))).toBe(true)
       }).pipe(

@@ -89,7 +89,7 @@ const makeProviders = (url: string) =>
   Effect.all([MiMo.make(common(url)), OpenAiCompatible.make({ ...common(url), id: "chaos", coolDown: false })])
 
 /** The rules of the presets, made quick. */
-const common = (baseUrl: string): Provider.Options & { readonly baseUrl: string } => ({
+const common = (baseUrl: string): Provider.Options & { readonly baseUrl: string; readonly model: string } => ({
   apiKey: Redacted.make("tp-s0chaos0chaos0chaos0chaos"),
   baseUrl,
   model: "chaos-1",

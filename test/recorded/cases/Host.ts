@@ -124,7 +124,7 @@ export const hosts: ReadonlyArray<Host> = [
   {
     ...onOpenAi,
     name: "OpenAI",
-    make: (options) => OpenAi.make({ baseUrl, model: "m", ...options }),
+    make: (options) => OpenAi.make({ baseUrl, ...options, model: options.model ?? "m" }),
     keyHeader: bearer,
     variable: "OPENAI_API_KEY"
   },
@@ -132,7 +132,12 @@ export const hosts: ReadonlyArray<Host> = [
     ...onOpenAi,
     name: "OpenAI-compatible",
     make: (options) =>
-      OpenAiCompatible.make({ model: "m", ...options, id: "own", baseUrl: options.baseUrl ?? baseUrl }),
+      OpenAiCompatible.make({
+        ...options,
+        model: options.model ?? "m",
+        id: "own",
+        baseUrl: options.baseUrl ?? baseUrl
+      }),
     keyHeader: bearer,
     keyRequired: false,
     variable: "OWN_API_KEY"
@@ -141,7 +146,7 @@ export const hosts: ReadonlyArray<Host> = [
     ...anthropic,
     name: "Anthropic",
     wire: "Anthropic",
-    make: (options) => Anthropic.make({ baseUrl: origin, model: "m", ...options }),
+    make: (options) => Anthropic.make({ baseUrl: origin, ...options, model: options.model ?? "m" }),
     url: `${origin}/v1/messages`,
     keyHeader: ["x-api-key", ""],
     keyRequired: true,
