@@ -11,7 +11,7 @@ const longTests = (): Array<string> =>
     .map((name) => `test/${name.replaceAll("\\", "/")}`)
     .filter((file) => file.endsWith(".test.ts") && readFileSync(file, "utf8").includes("/Effort.js"))
 
-const workers = availableParallelism() + 1
+const workers = availableParallelism() + 2
 
 export default defineConfig(({ mode }) => ({
   // The examples import the package by its name, as a user does.
@@ -30,8 +30,8 @@ export default defineConfig(({ mode }) => ({
     // A process of its own for each file would spend a third of the time on loading Effect.
     pool: "forks",
     isolate: false,
-    // Some tests wait for sockets and for other processes, and without a worker more the processors would be idle. All are
-    // there from the beginning: one that ends because it is idle may be given a file at that very moment, and loses it.
+    // Some tests wait for sockets and for other processes, and the processors would be idle without two workers more. All
+    // are there from the beginning: one that ends because it is idle may be given a file at that moment, and loses it.
     minWorkers: workers,
     maxWorkers: workers,
     // Tests beside each other wait for the test clock most of the time.
