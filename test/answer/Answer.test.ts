@@ -24,7 +24,7 @@ const whole = JSON.stringify({
 /** What is read of a body that is all there, and the faults that it fails with. */
 const answered = <A>(
   contentType: string | undefined,
-  reads: ReadonlyArray<Body.Read>,
+  reads: ReadonlyArray<Body.Next>,
   read: (answer: Answer.Answer, protocol: Protocol.Protocol) => Effect.Effect<A, unknown>
 ) =>
   Effect.gen(function* () {
@@ -126,7 +126,7 @@ describe("a reply", () => {
     )
   }
 
-  const nothing: ReadonlyArray<readonly [what: string, reads: ReadonlyArray<Body.Read>, fault: Fault.Fault]> = [
+  const nothing: ReadonlyArray<readonly [what: string, reads: ReadonlyArray<Body.Next>, fault: Fault.Fault]> = [
     ["nothing", [end], Fault.malformed("Empty")],
     ["white space", [bytes(" \n"), end], Fault.malformed("Empty")],
     ["broken JSON", [bytes('{"a'), end], Fault.malformed("NotTheProtocol", '{"a')],
