@@ -1,8 +1,9 @@
 /** What is read from the body of a 2xx: events, a reply, models, or a fault and what had come before it. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Either, Exit } from "effect"
+import { Effect, Exit } from "effect"
 import * as Answer from "../../src/answer/Answer.js"
 import type * as Body from "../../src/answer/Body.js"
+import * as Provenance from "../../src/answer/Provenance.js"
 import type * as Protocol from "../../src/Protocol.js"
 import * as OpenAiChat from "../../src/protocol/OpenAiChat.js"
 import * as Fault from "../../src/refusal/Fault.js"
@@ -31,20 +32,14 @@ const answered = <A>(
     const { source, wire } = yield* reading
     const faults: Array<readonly [fault: Fault.Fault, sofar: Answer.SoFar | undefined]> = []
     wire.come(...reads)
-    const exit = yield* Effect.exit(
-      read(
-        {
-          ...source,
-          contentType: () => contentType,
-          fail: (fault, sofar) =>
-            Effect.suspend(() => {
-              faults.push([fault, sofar])
-              return Effect.interrupt
-            })
-        },
-        protocol
-      )
-    )
+    const fail = (fault: Fault.Fault, sofar?: Answer.SoFar) =>
+      Effect.suspend(() => {
+        faults.push([fault, sofar])
+        return Effect.interrupt
+      })
+    const afterwards = () => (fault: Fault.Fault, partial: string) => fail(fault, { partial, emitted: false })
+    const answer = { ...source, contentType: () => contentType, fail, afterwards }
+    const exit = yield* Effect.exit(read(answer, protocol))
     return { faults, value: Exit.isSuccess(exit) ? exit.value : undefined }
   })
 
@@ -110,7 +105,8 @@ describe("an answer that is opened", () => {
 })
 
 describe("a reply", () => {
-  const reply = Answer.reply((reply) => Effect.succeed(reply.text))
+  const text = (answer: Answer.Answer, protocol: Protocol.Protocol) =>
+    Effect.map(Answer.reply(answer, protocol), (reply) => reply.text)
 
   for (const [what, body, expected] of [
     ["is what the body says", whole, "Hello, world"],
@@ -121,7 +117,7 @@ describe("a reply", () => {
   ] as const) {
     it.effect(what, () =>
       Effect.gen(function* () {
-        expect(yield* answered(json, [bytes(body), end], reply)).toEqual({ faults: [], value: expected })
+        expect(yield* answered(json, [bytes(body), end], text)).toEqual({ faults: [], value: expected })
       })
     )
   }
@@ -135,16 +131,18 @@ describe("a reply", () => {
   for (const [what, reads, fault] of nothing) {
     it.effect(`is not ${what}`, () =>
       Effect.gen(function* () {
-        expect((yield* answered(json, reads, reply)).faults).toEqual([[fault, undefined]])
+        expect((yield* answered(json, reads, Answer.reply)).faults).toEqual([[fault, undefined]])
       })
     )
   }
 
-  it.effect("that the caller cannot use fails with the caller's fault, and with the text, which nobody has seen", () =>
+  it.effect("in which a fault is found later fails with the facts of its own call", () =>
     Effect.gen(function* () {
       const fault = Fault.malformed("NotJson")
-      const refusing = Answer.reply(() => Either.left(fault))
-      const { faults } = yield* answered(json, [bytes(whole), end], refusing)
+      const stranger = { id: "stranger", credential: undefined }
+      const { faults } = yield* answered(json, [bytes(whole), end], (answer, protocol) =>
+        Effect.flatMap(Answer.reply(answer, protocol), (reply) => Provenance.fail(reply, fault, stranger))
+      )
       expect(faults).toEqual([[fault, { partial: "Hello, world", emitted: false }]])
     })
   )
