@@ -37,16 +37,16 @@ export const open = (answer: Answer, protocol: Protocol.Protocol): Read<Opened.O
     return Effect.map(events(answer, protocol), Opened.fromEvents)
   }
   const reader = WireReader.make(protocol.decoder())
-  const { taken, wait } = new EventReader(answer, reader)
+  const { take, wait } = new EventReader(answer, reader)
   const later = (fault: Fault.Fault) => answer.fail(fault, { partial: reader.text(), emitted: true })
-  return Effect.matchEffect(Opened.next({ taken, wait }), {
+  return Effect.matchEffect(Opened.next({ take, wait }), {
     onFailure: (fault) => answer.fail(fault),
     onSuccess: (first) =>
       Effect.succeed({
         first,
         wait,
-        taken: () => {
-          const more = taken()
+        take: () => {
+          const more = take()
           return more._tag === "Failed" ? Opened.failed(Effect.catchAll(more.failure, later)) : more
         }
       })

@@ -21,7 +21,7 @@ const headLength = 480
 
 /** Reads one answer for one consumer. No clock runs while nobody waits. */
 export class EventReader implements Opened.Source<Fault.Fault> {
-  /** What came and has not been taken. */
+  /** What has arrived and not been taken. */
   private ready: Array<Event> = []
   /** Bytes that came since the last take. */
   private ahead = 0
@@ -58,7 +58,7 @@ export class EventReader implements Opened.Source<Fault.Fault> {
     }
   }
 
-  readonly taken = (): Opened.Batch | Opened.Failed<Fault.Fault> => {
+  readonly take = (): Opened.Batch | Opened.Failed<Fault.Fault> => {
     const { failed, ready } = this
     const isOver = this.isOver()
     if (ready.length === 0 && !isOver) return Opened.nothing

@@ -222,11 +222,11 @@ class Iteration<R> implements AsyncGenerator<Event, void, undefined> {
   private takeMore(state: Following): boolean {
     if (state.stop !== undefined) return false
     if (state.batch.done) return this.close(state, Effect.void)
-    const taken = state.opened.taken()
-    if (taken._tag === "Failed") return this.close(state, taken.failure)
-    state.batch = taken
+    const more = state.opened.take()
+    if (more._tag === "Failed") return this.close(state, more.failure)
+    state.batch = more
     state.at = 0
-    if (taken.done || taken.events.length > 0) return true
+    if (more.done || more.events.length > 0) return true
     this.wait(state)
     return false
   }

@@ -39,7 +39,7 @@ export interface Source<out E> {
    * Takes what has come since the last time: an empty batch that is not the last if nothing has, and the failure, as
    * often as it is asked for, once everything before it has been taken.
    */
-  readonly taken: () => Batch | Failed<E>
+  readonly take: () => Batch | Failed<E>
 }
 
 /** Events that came together. */
@@ -75,8 +75,8 @@ export const nothing: Batch = batch([], false)
 
 const nothingMore: Batch = batch([], true)
 
-const isEmpty = (taken: Batch | Failed<unknown>): boolean =>
-  taken._tag === "Batch" && taken.events.length === 0 && !taken.done
+const isEmpty = (more: Batch | Failed<unknown>): boolean =>
+  more._tag === "Batch" && more.events.length === 0 && !more.done
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Answers of one's own
@@ -92,7 +92,7 @@ export const fromEvents = (events: ReadonlyArray<Event>): Opened => ({
     then()
     return stopNothing
   },
-  taken: () => nothingMore
+  take: () => nothingMore
 })
 
 const stopNothing = (): void => undefined
@@ -157,7 +157,7 @@ class Pulled implements Opened {
     }
   }
 
-  readonly taken: Opened["taken"] = () => {
+  readonly take: Opened["take"] = () => {
     const { ready = nothing } = this
     if (ready._tag === "Batch") this.ready = ready.done ? nothingMore : undefined
     return ready
@@ -229,17 +229,17 @@ export const next = <E>(source: Source<E>): Effect.Effect<Batch, E> => {
   let stop = stopNothing
   const stopped = Effect.sync(() => stop())
   const arrival = Effect.async<Batch, E>((resume) => {
-    stop = source.wait(() => resume(asEffect(source.taken())))
+    stop = source.wait(() => resume(asEffect(source.take())))
     return stopped
   })
   return Effect.suspend(() => {
-    const taken = source.taken()
-    return isEmpty(taken) ? arrival : asEffect(taken)
+    const more = source.take()
+    return isEmpty(more) ? arrival : asEffect(more)
   })
 }
 
-const asEffect = <E>(taken: Batch | Failed<E>): Effect.Effect<Batch, E> =>
-  taken._tag === "Failed" ? taken.failure : Effect.succeed(taken)
+const asEffect = <E>(more: Batch | Failed<E>): Effect.Effect<Batch, E> =>
+  more._tag === "Failed" ? more.failure : Effect.succeed(more)
 
 /**
  * The events as a stream, which opens the answer when it is run and releases it when it ends. What has come between two
@@ -298,10 +298,10 @@ const tellAll = (opened: Opened, tell: (event: Event) => void): Effect.Effect<vo
     /** Takes all that there is before it waits, so that the stack does not grow with the answer. */
     const go = (): void => {
       try {
-        for (let taken = opened.taken(); !isEmpty(taken); taken = opened.taken()) {
-          if (taken._tag === "Failed") return resume(taken.failure)
-          for (const event of taken.events) tell(event)
-          if (taken.done) return resume(Effect.void)
+        for (let more = opened.take(); !isEmpty(more); more = opened.take()) {
+          if (more._tag === "Failed") return resume(more.failure)
+          for (const event of more.events) tell(event)
+          if (more.done) return resume(Effect.void)
         }
         stop = opened.wait(go)
       } catch (defect) {

@@ -83,9 +83,9 @@ export class WireReader {
   }
 
   private take(): ReadonlyArray<Chat.Event> {
-    const taken = this.events
+    const { events } = this
     this.events = []
-    for (const event of taken) if (event._tag === "TextDelta") this.joiner.add(event.text)
-    return taken
+    for (const event of events) if (event._tag === "TextDelta") this.joiner.add(event.text)
+    return events
   }
 }

@@ -51,7 +51,7 @@ const events = (answer: Answer.Answer, protocol: Protocol.Protocol) =>
     let isDone = opened.first.done
     while (!isDone) {
       yield* Effect.async<void>((resume) => void opened.wait(() => resume(Effect.void)))
-      const more = opened.taken()
+      const more = opened.take()
       if (more._tag === "Failed") return yield* more.failure
       all.push(...more.events)
       isDone = more.done

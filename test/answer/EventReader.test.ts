@@ -102,9 +102,9 @@ describe("what is read while nobody waits", () => {
         Effect.gen(function* () {
           let text = ""
           for (;;) {
-            const taken = yield* Opened.next(events)
-            text += texts(taken)
-            if (taken.done) return text
+            const batch = yield* Opened.next(events)
+            text += texts(batch)
+            if (batch.done) return text
           }
         })
       )
@@ -129,11 +129,11 @@ describe("onEnd, called by each way to read", () => {
     Effect.gen(function* () {
       const { events, told, wire } = yield* reading
       const heard: Array<unknown> = []
-      const taken = () => {
-        const taken = events.taken()
-        return taken._tag === "Failed" ? Opened.failed(Effect.orDie(taken.failure)) : taken
+      const take = () => {
+        const more = events.take()
+        return more._tag === "Failed" ? Opened.failed(Effect.orDie(more.failure)) : more
       }
-      const opened = Effect.succeed({ first: Opened.batch([], false), wait: events.wait, taken })
+      const opened = Effect.succeed({ first: Opened.batch([], false), wait: events.wait, take })
       const fiber = yield* Effect.fork(Effect.exit(Opened.listen(opened, (event) => heard.push(event))))
       yield* Effect.yieldNow()
       wire.come(bytes(say("a")), bytes(say("b")))

@@ -277,7 +277,7 @@ describe("Opened.fromStream", () => {
       const opened = yield* open
       yield* TestClock.adjust("1 hour")
       expect([opened.first.events.length, pulled.count]).toEqual([1, 1])
-      expect(opened.taken()).toMatchObject({ events: [], done: false })
+      expect(opened.take()).toMatchObject({ events: [], done: false })
       yield* TestClock.adjust("1 hour")
       expect(pulled.count).toBe(1)
       expect(yield* Opened.next(opened)).toMatchObject({ events: [said[1]], done: false })
