@@ -14,7 +14,15 @@ export * from "./chat/Message.js"
 export * from "./chat/Reply.js"
 export * from "./chat/Request.js"
 
-/** Runs a stream to its end and adds it up. A provider's stream always ends with `Finish` or fails. */
+/**
+ * Runs a stream to its end and adds it up. A provider's stream always ends with `Finish` or fails; one that just ends is a
+ * defect.
+ *
+ * @example
+ * import { Chat, Provider } from "knowngood"
+ *
+ * const reply = Provider.stream({ messages: [Chat.user("Why is the sky blue?")] }).pipe(Chat.collect)
+ */
 export const collect = <E, R>(self: Stream.Stream<Event, E, R>): Effect.Effect<Reply, E, R> =>
   Effect.suspend(() => {
     const { add, reply } = sum()
@@ -26,6 +34,13 @@ export const collect = <E, R>(self: Stream.Stream<Event, E, R>): Effect.Effect<R
     })
   })
 
-/** Only the text that the model writes for the reader. */
+/**
+ * Only the text that the model writes for the reader, piece by piece.
+ *
+ * @example
+ * import { Chat, Provider } from "knowngood"
+ *
+ * const text = Provider.stream({ messages: [Chat.user("Why is the sky blue?")] }).pipe(Chat.textOnly)
+ */
 export const textOnly = <E, R>(self: Stream.Stream<Event, E, R>): Stream.Stream<string, E, R> =>
   Stream.filterMap(self, (event) => (event._tag === "TextDelta" ? Option.some(event.text) : Option.none()))

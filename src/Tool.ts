@@ -7,8 +7,9 @@ import * as Schema from "effect/Schema"
 import * as Chat from "./Chat.js"
 import * as Output from "./Output.js"
 
-/** It is a `Chat.ToolDefinition`, so it goes into `Request.tools` as it is. */
+/** A tool, and its schema. It is a `Chat.ToolDefinition`, so it goes into `Request.tools` as it is. */
 export interface Tool<A, I = A> extends Chat.ToolDefinition {
+  /** The schema of the arguments. */
   readonly schema: Schema.Schema<A, I>
   /** The arguments of a call, or why they do not fit. A misfit is the model's mistake, so it is a value and no failure. */
   readonly decode: (call: Chat.ToolCall) => Either.Either<A, Misfit>
@@ -17,6 +18,7 @@ export interface Tool<A, I = A> extends Chat.ToolDefinition {
 /** Arguments that do not fit the schema. */
 export interface Misfit {
   readonly _tag: "Misfit"
+  /** The call that they came with. */
   readonly call: Chat.ToolCall
   /** What is wrong, path by path. */
   readonly problem: string
@@ -24,11 +26,42 @@ export interface Misfit {
   readonly message: Chat.ToolMessage
 }
 
-export const make = <A, I>(options: {
+/** What a tool is made from. */
+export interface Options<A, I = A> {
+  /** How the model calls it. */
   readonly name: string
+  /** What it does, for the model. Default: the model has to guess from the name. */
   readonly description?: string | undefined
+  /** The shape of its arguments. It needs no service, because a model's call is decoded on the spot. */
   readonly parameters: Schema.Schema<A, I>
-}): Tool<A, I> => {
+}
+
+/**
+ * A tool from a schema. The model is told its JSON Schema; what the model sends is decoded with it.
+ *
+ * @example
+ * import { Effect, Either, Schema } from "effect"
+ * import { Chat, Provider, Tool } from "knowngood"
+ *
+ * const weather = Tool.make({
+ *   name: "get_weather",
+ *   description: "The weather in a city, now",
+ *   parameters: Schema.Struct({ city: Schema.String })
+ * })
+ *
+ * const program = Effect.gen(function* () {
+ *   const question = Chat.user("Rain in Rome?")
+ *   const reply = yield* Provider.complete({ messages: [question], tools: [weather] })
+ *   const results = reply.toolCalls.map((call) =>
+ *     Either.match(weather.decode(call), {
+ *       onLeft: ({ message }) => message,
+ *       onRight: ({ city }) => Chat.toolResult(call, `21 °C in ${city}`)
+ *     })
+ *   )
+ *   return yield* Provider.complete({ messages: [question, reply.message, ...results], tools: [weather] })
+ * })
+ */
+export const make = <A, I>(options: Options<A, I>): Tool<A, I> => {
   const decode = Schema.decodeUnknownEither(options.parameters, { errors: "all", onExcessProperty: "ignore" })
   return {
     name: options.name,

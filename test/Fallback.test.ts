@@ -1,8 +1,21 @@
 /** Several providers as one: when the next is asked, and when not. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer, Redacted, Schema, Stream, TestClock } from "effect"
+import {
+  Context,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Redacted,
+  Runtime,
+  Schema,
+  Scope,
+  Stream,
+  TestClock
+} from "effect"
 import * as Opened from "../src/answer/Opened.js"
-import { Chat, OpenAiCompatible, Provider, type ProviderError, RetryPolicy } from "../src/index.js"
+import { Chat, Fallback, OpenAiCompatible, Provider, ProviderError, RetryPolicy } from "../src/index.js"
 import * as Gateway from "../src/testing/Gateway.js"
 import { chunk, failed, hello, refused, streamed, times, whole } from "./Wire.js"
 
@@ -368,4 +381,116 @@ describe("the other members", () => {
       expect(all.credential).toBe(first.service.credential)
     })
   )
+})
+
+describe("a fallback of layers", () => {
+  /** A layer of a provider that answers by a script of its own, and writes down when it is built and given up. */
+  const at = (book: Array<string>, id: string, script: Gateway.Script) =>
+    Layer.scoped(
+      Provider.Provider,
+      Effect.gen(function* () {
+        book.push(`${id} built`)
+        yield* Effect.addFinalizer(() => Effect.sync(() => book.push(`${id} given up`)))
+        return (yield* provider(id, script)).service
+      })
+    )
+
+  it.scoped("moves on, and tells as its options say", () =>
+    Effect.gen(function* () {
+      const told: Array<string> = []
+      const layer = Provider.fallbackLayer([at([], "first", [failed(503)]), at([], "second", [whole])], {
+        onFallback: ({ error }) => Effect.sync(() => told.push(error.provider))
+      })
+      const context = yield* Layer.build(layer)
+      const all = Context.get(context, Provider.Provider)
+      expect((yield* all.complete(hello)).text).toBe("Hello, world")
+      expect([all.id, told]).toEqual(["first", ["first"]])
+    })
+  )
+
+  it.scoped("builds each for itself, even one layer that is named twice", () =>
+    Effect.gen(function* () {
+      const book: Array<string> = []
+      const one = at(book, "one", [failed(503)])
+      const two = at(book, "two", [whole])
+      const all = Context.get(yield* Layer.build(Provider.fallbackLayer([one, one, two])), Provider.Provider)
+      expect(book).toEqual(["one built", "one built", "two built"])
+      expect((yield* all.complete(hello)).text).toBe("Hello, world")
+    })
+  )
+
+  it.effect("gives all of them up with its scope", () =>
+    Effect.gen(function* () {
+      const book: Array<string> = []
+      const layer = Provider.fallbackLayer([at(book, "first", [whole]), at(book, "second", [whole])])
+      yield* Effect.asVoid(Provider.verify).pipe(Effect.provide(layer))
+      expect(book).toEqual(["first built", "second built", "second given up", "first given up"])
+    })
+  )
+
+  it.effect("fails as one of them does, and gives up those that were built", () =>
+    Effect.gen(function* () {
+      const book: Array<string> = []
+      const broken = Layer.fail("broken")
+      const layers = Provider.fallbackLayer([at(book, "first", [whole]), broken, at(book, "third", [whole])])
+      expect(yield* Effect.flip(Effect.scoped(Layer.build(layers)))).toBe("broken")
+      expect(book).toEqual(["first built", "first given up"])
+    })
+  )
+
+  it.effect("interrupted while one is built, gives up those that were", () =>
+    Effect.gen(function* () {
+      const book: Array<string> = []
+      const never = Layer.effect(Provider.Provider, Effect.never)
+      const building = yield* Effect.fork(
+        Effect.scoped(Layer.build(Provider.fallbackLayer([at(book, "first", [whole]), never])))
+      )
+      yield* TestClock.adjust("1 second")
+      expect(book).toEqual(["first built"])
+      yield* Fiber.interrupt(building)
+      expect(book).toEqual(["first built", "first given up"])
+    })
+  )
+
+  it.effect("ends a loop outside of Effect when it is given up", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const layer = Provider.fallbackLayer([at([], "first", [failed(503)]), at([], "second", [endless])])
+      const context = yield* Layer.buildWithScope(layer, scope)
+      const runtime = yield* Effect.provide(Effect.runtime<Provider.Provider>(), context)
+      const loop = Provider.iterate(Runtime.runPromise(runtime), hello)
+      const first = yield* Effect.promise(() => loop.next())
+      expect(first).toEqual({ done: false, value: { _tag: "TextDelta", text: "Hello, " } })
+      const next = yield* Effect.fork(
+        Effect.promise(() =>
+          loop.next().then(
+            () => "event",
+            () => "ended"
+          )
+        )
+      )
+      yield* Effect.yieldNow()
+      yield* Scope.close(scope, Exit.void)
+      expect(yield* Fiber.join(next)).toBe("ended")
+    })
+  )
+})
+
+/** "Hello, ", and nothing more. */
+const endless = { ...streamed, body: [...Gateway.sse([chunk({ content: "Hello, " })]).body, "stall" as const] }
+
+describe("the tags that move on", () => {
+  const facts = { provider: "p", attempts: 1, history: [], emitted: false }
+  for (const [error, moves] of [
+    [new ProviderError.Transient({ ...facts, reason: "Overloaded" }), true],
+    [new ProviderError.QuotaExceeded(facts), true],
+    [new ProviderError.AuthMissing({ ...facts, source: "KEY", problem: "Absent" }), true],
+    [new ProviderError.AuthRejected({ ...facts, source: "KEY", fingerprint: "01234567", knownGood: true }), true],
+    [new ProviderError.InvalidRequest({ ...facts, reason: "BadRequest" }), false],
+    [new ProviderError.InvalidResponse({ ...facts, reason: "Empty", preview: "" }), false]
+  ] as const) {
+    it(`${error._tag}: ${moves}`, () => {
+      expect(Fallback.movesOn(error)).toBe(moves)
+    })
+  }
 })
