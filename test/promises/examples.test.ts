@@ -4,6 +4,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Chunk, ConfigProvider, Effect, Layer, Logger, Redacted, Stream } from "effect"
 import { Chat, OpenAiCompatible, Provider } from "knowngood"
 import { Gateway } from "knowngood/testing"
+import { fake, limited, thrifty } from "../../docs/examples/middleware.js"
 import { Nimbus } from "../../docs/examples/preset.js"
 import { inChinese, notices } from "../../docs/examples/retryNotices.js"
 import { ask } from "../../docs/examples/tools.js"
@@ -56,6 +57,22 @@ describe("tools.ts", () => {
         ])
       )
     )
+  )
+})
+
+describe("middleware.ts", () => {
+  it.effect("a fake answers, a budget refuses, and a cache between program and layer spends nothing twice", () =>
+    Effect.gen(function* () {
+      const provider = yield* limited(fake("Hi"), 1)
+      const request = { messages: [Chat.user("hi")] }
+      expect((yield* provider.complete(request)).text).toBe("Hi")
+      expect(yield* Effect.flip(provider.complete(request))).toMatchObject({ _tag: "QuotaExceeded", provider: "fake" })
+
+      const twice = Effect.all([Provider.complete(request), Provider.complete(request)])
+      const replies = yield* Effect.provide(twice, thrifty)
+      expect(replies.map(({ text }) => text)).toEqual(["Hi", "Hi"])
+      expect(yield* Gateway.requests).toHaveLength(1)
+    }).pipe(Effect.provide(provider([says({ content: "Hi" })])))
   )
 })
 
