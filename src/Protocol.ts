@@ -63,8 +63,8 @@ export type Step = "more" | "done" | Fault.Fault
 export interface Decoder {
   /** Reads one server-sent event. */
   readonly step: (data: string, name: string, events: Array<Chat.Event>) => Step
-  /** The body of a stream ended. `done` if what came before was a whole answer. */
+  /** The body of a stream has ended: `done` if what has arrived is a complete answer. */
   readonly end: (events: Array<Chat.Event>) => Step
-  /** Reads an answer that came whole, as one JSON object; `raw` is its text. */
-  readonly whole: (body: Json.Fields, raw: string, events: Array<Chat.Event>) => Step
+  /** Decodes an answer that was not streamed: one JSON object, whose text is `raw`. */
+  readonly decodeBody: (body: Json.Fields, raw: string, events: Array<Chat.Event>) => Step
 }

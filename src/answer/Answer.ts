@@ -82,7 +82,7 @@ const events = (answer: Answer, protocol: Protocol.Protocol): Read<ReadonlyArray
     if (text.trim() === "") return Fault.malformed("Empty")
     // Some gateways stream though nobody asked them to.
     if (/^\s*(data|event|:)/.test(text)) return streamed(text, WireReader.make(protocol.decoder()))
-    return WireReader.whole(protocol.decoder(), text)
+    return WireReader.decodeBody(protocol.decoder(), text)
   })
 
 const streamed = (text: string, reader: WireReader.WireReader): ReadonlyArray<Chat.Event> | Fault.Fault => {

@@ -18,12 +18,12 @@ export interface Options {
 
 export const make = (decoder: Protocol.Decoder, options?: Options): WireReader => new WireReader(decoder, options)
 
-/** An answer that came whole, read by the decoder that reads the stream. */
-export const whole = (decoder: Protocol.Decoder, text: string): ReadonlyArray<Chat.Event> | Fault.Fault => {
+/** Decodes an answer that was not streamed, with the decoder that also reads streams. */
+export const decodeBody = (decoder: Protocol.Decoder, text: string): ReadonlyArray<Chat.Event> | Fault.Fault => {
   const fields = Json.record(Json.parse(text))
   if (fields === undefined) return Fault.malformed("NotTheProtocol", text)
   const events: Array<Chat.Event> = []
-  const step = decoder.whole(fields, text, events)
+  const step = decoder.decodeBody(fields, text, events)
   return Fault.isFault(step) ? step : events
 }
 

@@ -66,7 +66,7 @@ class Decoder implements Protocol.Decoder {
     return this.reason === undefined ? Fault.cut() : this.finish(events)
   }
 
-  whole(message: Json.Fields, raw: string, events: Array<Chat.Event>): Protocol.Step {
+  decodeBody(message: Json.Fields, raw: string, events: Array<Chat.Event>): Protocol.Step {
     if (message["type"] === "error" || isRefusal(message)) return { _tag: "Refused", body: raw }
     if (!Array.isArray(message["content"])) return Fault.malformed("NotTheProtocol", raw)
     this.takeMessage(message)

@@ -65,7 +65,7 @@ class Decoder implements Protocol.Decoder {
     return this.reason === undefined ? Fault.cut() : this.finish(events)
   }
 
-  whole(body: Json.Fields, raw: string, events: Array<Chat.Event>): Protocol.Step {
+  decodeBody(body: Json.Fields, raw: string, events: Array<Chat.Event>): Protocol.Step {
     const step = this.take(body, raw, events, "message")
     return step === "more" ? this.finish(events) : step
   }

@@ -68,7 +68,7 @@ const decoder = (): Protocol.Decoder => ({
     return "more"
   },
   end: () => Fault.cut(),
-  whole: () => Fault.malformed("NotTheProtocol")
+  decodeBody: () => Fault.malformed("NotTheProtocol")
 })
 
 export const reading = Effect.gen(function* () {

@@ -24,7 +24,7 @@ const toy = (): Protocol.Decoder => {
   return {
     step,
     end: () => Fault.cut(),
-    whole: (body, raw, events) =>
+    decodeBody: (body, raw, events) =>
       typeof body["said"] === "string" ? step(body["said"], "", events) : Fault.malformed("NotTheProtocol", raw)
   }
 }
@@ -81,7 +81,7 @@ describe("a body that came whole", () => {
     ["", Fault.malformed("NotTheProtocol", "")]
   ] as const) {
     it(`${text || "nothing"} is read by the decoder of the stream`, () => {
-      expect(WireReader.whole(toy(), text)).toEqual(read)
+      expect(WireReader.decodeBody(toy(), text)).toEqual(read)
     })
   }
 })

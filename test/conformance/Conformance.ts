@@ -65,7 +65,7 @@ const stream = (recording: Recording, chunks: ReadonlyArray<Uint8Array>, known =
 }
 
 const whole = (recording: Recording, raw: string, known = protocols): Read => {
-  const read = WireReader.whole(known[recording.protocol].decoder(), raw)
+  const read = WireReader.decodeBody(known[recording.protocol].decoder(), raw)
   return Fault.isFault(read) ? { events: [], step: read } : { events: read, step: "done" }
 }
 

@@ -777,7 +777,7 @@ const answer = (content: ReadonlyArray<unknown>, stop_reason: unknown = "end_tur
 
 /** The events of a body that is one. */
 const read = (value: unknown): ReadonlyArray<Chat.Event> => {
-  const events = WireReader.whole(wire.decoder(), JSON.stringify(value))
+  const events = WireReader.decodeBody(wire.decoder(), JSON.stringify(value))
   if (Fault.isFault(events)) throw new Error(`a fault: ${JSON.stringify(events)}`)
   return events
 }
@@ -1197,7 +1197,7 @@ describe("errors inside a 200", () => {
   for (const [name, event] of errors) {
     it(`${name} is a refusal, in a stream and whole`, () => {
       expect(streamed([begin, event]).step).toEqual({ _tag: "Refused", body: JSON.stringify(event) })
-      expect(WireReader.whole(wire.decoder(), JSON.stringify(event))).toEqual({
+      expect(WireReader.decodeBody(wire.decoder(), JSON.stringify(event))).toEqual({
         _tag: "Refused",
         body: JSON.stringify(event)
       })

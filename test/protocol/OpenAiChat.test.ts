@@ -679,7 +679,7 @@ const answer = (message: unknown, finish_reason: unknown = "stop", rest: object 
   ...rest
 })
 
-const whole = (value: unknown) => WireReader.whole(OpenAiChat.make().decoder(), JSON.stringify(value))
+const whole = (value: unknown) => WireReader.decodeBody(OpenAiChat.make().decoder(), JSON.stringify(value))
 
 /** The events of a body that is one. */
 const read = (value: unknown): ReadonlyArray<Chat.Event> => {

@@ -301,7 +301,7 @@ describe("whatever comes", () => {
       fc.property(fc.oneof(anything, chunk), (value) => {
         const body: unknown = JSON.parse(JSON.stringify(value))
         for (const protocol of protocols.flatMap(dialects)) {
-          const events = WireReader.whole(protocol.decoder(), JSON.stringify(body))
+          const events = WireReader.decodeBody(protocol.decoder(), JSON.stringify(body))
           expect(Fault.isFault(events) || (isSane(events) && Chat.reply(events) !== undefined)).toBe(true)
           const models = protocol.decodeModels(JSON.stringify(body))
           expect(Fault.isFault(models) || models.every(({ id }) => typeof id === "string" && id !== "")).toBe(true)
@@ -317,7 +317,7 @@ describe("whatever comes", () => {
       readAll(protocol, [bytes(data(`{"choices":[{"delta":${poison},"finish_reason":"stop"}],"usage":${poison}}`))])
       readAll(protocol, [bytes(data(`{"type":"message_start","message":${poison}}`))])
       const body = JSON.parse(`{"content":[${poison}],"choices":[{"message":${poison}}]}`)
-      WireReader.whole(protocol.decoder(), JSON.stringify(body))
+      WireReader.decodeBody(protocol.decoder(), JSON.stringify(body))
     }
     expect("polluted" in {}).toBe(false)
   })
@@ -358,7 +358,7 @@ describe("encode, then decode", () => {
         })
         const wire = OpenAiChat.make({ replaysReasoning: true })
         const [turn] = turns(wire.encode({ messages: [message] }, options))
-        const events = WireReader.whole(
+        const events = WireReader.decodeBody(
           wire.decoder(),
           JSON.stringify({ choices: [{ message: turn, finish_reason: "stop" }] })
         )
@@ -380,7 +380,7 @@ describe("encode, then decode", () => {
           ...calls.map((call) => ({ type: "tool_use", ...call }))
         ]
         const decode = (content: unknown) =>
-          WireReader.whole(anthropicMessages.decoder(), JSON.stringify({ content, stop_reason: "end_turn" }))
+          WireReader.decodeBody(anthropicMessages.decoder(), JSON.stringify({ content, stop_reason: "end_turn" }))
         const events = decode(content)
         const message = Fault.isFault(events) ? undefined : Chat.reply(events)?.message
         if (message === undefined) throw new Error("it was not decoded")
@@ -547,7 +547,7 @@ describe("JSON nested 200,000 deep", () => {
       [openAiChat, bodies.find(([name]) => name === "in a call")?.[1] ?? ""],
       [anthropicMessages, bodies.find(([name]) => name === "in Anthropic's call")?.[1] ?? ""]
     ] as const) {
-      expect(WireReader.whole(protocol.decoder(), text)).toMatchObject({ _tag: "Malformed" })
+      expect(WireReader.decodeBody(protocol.decoder(), text)).toMatchObject({ _tag: "Malformed" })
     }
   })
 

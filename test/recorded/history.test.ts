@@ -280,7 +280,7 @@ describe.skipIf(!present)("encode, then decode", () => {
       const reader = WireReader.make(protocol.decoder())
       return [...reader.feed(Recording.bytes(folder, recorded)), ...reader.end()]
     }
-    const events = WireReader.whole(protocol.decoder(), JSON.stringify(json(textOf(recorded))))
+    const events = WireReader.decodeBody(protocol.decoder(), JSON.stringify(json(textOf(recorded))))
     return "_tag" in events ? [] : events
   }
 
@@ -292,7 +292,7 @@ describe.skipIf(!present)("encode, then decode", () => {
       recorded.protocol === "openai-chat"
         ? { choices: [{ message: turn, finish_reason: "stop" }] }
         : { ...turn, stop_reason: "end_turn" }
-    const events = WireReader.whole(protocol.decoder(), JSON.stringify(body))
+    const events = WireReader.decodeBody(protocol.decoder(), JSON.stringify(body))
     return "_tag" in events ? undefined : Chat.reply(events)
   }
 
