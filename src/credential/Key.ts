@@ -36,7 +36,9 @@ type Request = HttpClientRequest.HttpClientRequest
 
 /** How a key is written into a request: a header, and what precedes the key in it. */
 export interface Scheme {
+  /** The header's name, in lower case. */
   readonly header: string
+  /** What stands before the key in it, a space included. */
   readonly prefix: string
 }
 
