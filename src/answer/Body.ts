@@ -1,36 +1,30 @@
 /**
- * The bytes of a response, a chunk at a time, by callback. An Effect stream costs a hundred microseconds to set up and
- * ten per read, and live traffic is one event per read. So the platform's underlying stream is read directly, where
- * that is what the response shows and nobody else has begun to read it. Any other response is read through its own
- * members.
+ * The bytes of a body, a chunk at a time, by callback: an Effect stream costs a hundred microseconds to set up and ten
+ * per read, and live traffic is one event per read.
  */
 import type * as HttpClientError from "@effect/platform/HttpClientError"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as FiberId from "effect/FiberId"
-import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
-import * as KeylessResponse from "./KeylessResponse.js"
 
 export interface Body {
   /**
-   * Asks for the next chunk. There must be no unanswered question. Nothing is read ahead, so not asking holds the
+   * Asks for the next chunk; not again before `then` has been called. Nothing is read ahead, so not asking holds the
    * socket back.
    */
-  readonly next: (then: (read: Next) => void) => void
+  readonly next: (then: (next: Next) => void) => void
   /** Whether it has been read to its end, or has broken: then there is nothing left to release. */
-  readonly isOver: () => boolean
+  readonly hasEnded: () => boolean
   /** Gives the body up, without waiting. If it has not been read to its end, this closes the connection. */
   readonly release: Effect.Effect<void>
 }
 
-/** The answer to `next`. */
+/** What comes next of a body. */
 export type Next =
   | { readonly _tag: "Bytes"; readonly bytes: Uint8Array }
   | { readonly _tag: "End" }
@@ -42,154 +36,49 @@ export type Next =
    */
   | { readonly _tag: "Unreadable"; readonly encoding: string | undefined }
 
-const ended: Next = { _tag: "End" }
+const end: Next = { _tag: "End" }
+
 const unreadable: Next = { _tag: "Unreadable", encoding: undefined }
-const bytesRead = (bytes: Uint8Array): Next => ({ _tag: "Bytes", bytes })
+
 const broken = (code: string): Next => ({ _tag: "Broken", code })
 
-type Response = HttpClientResponse.HttpClientResponse
+const brokenBy = (cause: unknown, otherwise = "Decode"): Next => broken(codeOf(cause) ?? otherwise)
 
-/** The body as the response shows it, with its content encoding undone if nobody has done that yet. */
-export const fromResponse = (response: Response): Effect.Effect<Body> =>
-  Effect.suspend(() => {
-    const direct = directBody(response)
-    if (direct !== undefined) return Effect.succeed(decoded(direct.body, direct.encoding()))
-    const inner = unwrapped(response)
-    const stream = Stream.suspend(() => response.stream)
-    return Effect.map(
-      // The response has kept what was read in one piece, and its stream is used up.
-      wasRead(inner)
-        ? fromStream(Stream.empty, inOnePiece(response))
-        : // Asking undici's response for an empty body in one piece would end the process.
-          fromStream(stream, sourceOf(inner) === undefined ? inOnePiece(response) : undefined),
-      (body) => decoded(body, response.headers["content-encoding"])
-    )
-  })
-
-/**
- * The response inside the platform's wrapper that aborts a request, and inside our own. Neither wrapper reads anything.
- */
-const unwrapped = (response: Response): Response => {
-  const inner = KeylessResponse.bodySource(response) ?? (isInterruptible(response) ? response.original : undefined)
-  return inner === undefined ? response : unwrapped(inner)
-}
-
-const isInterruptible = (response: Response): response is Response & { readonly original: Response } =>
-  Object.hasOwn(response, "controller") &&
-  Predicate.hasProperty(response, "original") &&
-  Predicate.hasProperty(response.original, HttpClientResponse.TypeId)
-
-/** All bytes at once. A response keeps what it was asked for in this way, for whoever asks again. */
-const inOnePiece = (response: Response): Effect.Effect<Uint8Array, HttpClientError.ResponseError> =>
-  Effect.orElse(
-    Effect.map(
-      Effect.suspend(() => response.text),
-      (text) => new TextEncoder().encode(text)
-    ),
-    () =>
-      Effect.map(
-        Effect.suspend(() => response.arrayBuffer),
-        (buffer) => new Uint8Array(buffer)
-      )
-  )
+export const bytes = (bytes: Uint8Array): Next => ({ _tag: "Bytes", bytes })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// The platform's own streams
+// Web streams and Node streams
 // ---------------------------------------------------------------------------------------------------------------------
 
-interface DirectBody {
-  readonly body: Body
-  /** The content encoding in which it arrived. */
-  readonly encoding: () => string | undefined
-}
-
-/** The stream that one of the platform's responses is made of, if it shows that stream and nobody has touched it. */
-const directBody = (response: Response): DirectBody | undefined => {
-  const source = sourceOf(response)
-  if (source === undefined || wasRead(response) || !hasItsOwnStream(response)) return undefined
-  if (source instanceof globalThis.Response) {
-    const { body, bodyUsed, headers } = source
-    if (body === null || bodyUsed || body.locked) return undefined
-    return { body: fromReadableStream(body), encoding: () => headers.get("content-encoding") ?? undefined }
-  }
-  const readable = Predicate.hasProperty(source, "body") ? source.body : source
-  if (!isReadable(readable) || isTouched(readable)) return undefined
-  return { body: fromReadable(readable), encoding: () => response.headers["content-encoding"] }
-}
-
-const fetchPrototype: object = Object.getPrototypeOf(
-  HttpClientResponse.fromWeb(HttpClientRequest.get(""), new globalThis.Response())
-)
-
-/** What one of the platform's responses is made of. Its descriptor is read, which bypasses the `get` of a Proxy. */
-const sourceOf = (response: Response): unknown => {
-  const prototype: unknown = Object.getPrototypeOf(response)
-  const source: unknown = Object.getOwnPropertyDescriptor(response, "source")?.value
-  if (prototype === fetchPrototype) return source
-  // The responses of Node's clients cannot be imported here. Their classes extend this one directly, and neither is made
-  // of a `Response`.
-  const isOfNode = prototype instanceof Inspectable.Class && Object.hasOwn(prototype, "constructor")
-  return isOfNode && !(source instanceof globalThis.Response) ? source : undefined
-}
-
-/** Where the platform's responses keep what was read in one piece. */
-const keptFields = ["textBody", "textEffect", "arrayBufferBody", "formDataBody"] as const
-
-const wasRead = (response: Response): boolean =>
-  keptFields.some((field) => Predicate.hasProperty(response, field) && response[field] !== undefined)
-
-const marker: Response["stream"] = Stream.empty
-
-/**
- * Whether its `stream` is the one that its class makes of its source. A Proxy gives itself away: another value that is
- * put there for a moment does not come back unchanged.
- */
-const hasItsOwnStream = (response: Response): boolean => {
-  if (Object.hasOwn(response, "stream")) return false
-  try {
-    return (
-      Reflect.defineProperty(response, "stream", { value: marker, configurable: true }) && response.stream === marker
-    )
-  } catch {
-    // A Proxy that forbids this is not the platform's own response.
-    return false
-  } finally {
-    Reflect.deleteProperty(response, "stream")
-  }
-}
-
-/** A web stream. */
 export const fromReadableStream = (stream: ReadableStream<Uint8Array>): Body => {
   const reader = stream.getReader()
-  let isOver = false
+  let hasEnded = false
+  const ending = (next: Next): Next => {
+    hasEnded = true
+    return next
+  }
   return {
     next: (then) => {
       reader.read().then(
-        ({ value }) => {
-          isOver = value === undefined
-          then(value === undefined ? ended : readOf(value))
-        },
-        (cause) => {
-          isOver = true
-          then(broken(codeOf(cause) ?? "Decode"))
-        }
+        ({ value }) => then(value === undefined ? ending(end) : nextOf(value)),
+        (cause) => then(ending(brokenBy(cause)))
       )
     },
-    isOver: () => isOver,
+    hasEnded: () => hasEnded,
     // Not awaited: cancelling may take for ever.
     release: Effect.sync(() => void reader.cancel().catch(alreadyBroken))
   }
 }
 
-/** A broken stream refuses to be cancelled, and needs it no more. */
+/** A broken stream refuses to be cancelled, and need not be. */
 const alreadyBroken = () => undefined
 
 /** The stream that a program's own `Fetch` returns may hold anything. */
-const readOf = (value: unknown): Next => {
-  if (value instanceof Uint8Array) return bytesRead(value)
-  if (typeof value === "string") return bytesRead(new TextEncoder().encode(value))
-  if (ArrayBuffer.isView(value)) return bytesRead(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
-  return value instanceof ArrayBuffer ? bytesRead(new Uint8Array(value)) : unreadable
+const nextOf = (value: unknown): Next => {
+  if (value instanceof Uint8Array) return bytes(value)
+  if (typeof value === "string") return bytes(new TextEncoder().encode(value))
+  if (ArrayBuffer.isView(value)) return bytes(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
+  return value instanceof ArrayBuffer ? bytes(new Uint8Array(value)) : unreadable
 }
 
 /** The part of a Node stream that is used here. */
@@ -202,58 +91,59 @@ export interface Readable {
 export const isReadable = (value: unknown): value is Readable =>
   Predicate.hasProperty(value, "read") && Predicate.hasProperty(value, "on") && Predicate.hasProperty(value, "destroy")
 
-const isTouched = (readable: Readable): boolean =>
-  (Predicate.hasProperty(readable, "readableDidRead") && readable.readableDidRead === true) ||
-  // Not null: somebody is listening to it, or has been.
-  (Predicate.hasProperty(readable, "readableFlowing") && typeof readable.readableFlowing === "boolean")
-
 /** A Node stream. One read takes everything that has arrived since the last. */
-export const fromReadable = (readable: Readable): Body => {
-  /** Whoever has asked and is not answered yet. */
-  let asker: ((read: Next) => void) | undefined
+export const fromReadable = (readable: Readable): Body => new ReadableBody(readable)
+
+class ReadableBody implements Body {
+  /** Whoever has asked and has no answer yet. */
+  private asker: ((next: Next) => void) | undefined
   /** How it ended, once it has. */
-  let end: Next | undefined
-  let isAnswering = false
+  private end: Next | undefined
+  private isAnswering = false
+
+  constructor(private readonly readable: Readable) {
+    // It may have broken before anyone listened, and it reports that only once.
+    if (Predicate.hasProperty(readable, "destroyed") && readable.destroyed === true) {
+      this.end = brokenBy(Predicate.hasProperty(readable, "errored") ? readable.errored : undefined, "ECONNRESET")
+    }
+    readable.on("readable", this.answer)
+    readable.on("end", () => this.finish(end))
+    readable.on("error", (cause) => this.finish(brokenBy(cause)))
+    readable.on("close", () => this.finish(broken("ECONNRESET")))
+  }
+
+  readonly next: Body["next"] = (then) => {
+    this.asker = then
+    this.answer()
+  }
+
+  readonly hasEnded: Body["hasEnded"] = () => this.end !== undefined
+
+  readonly release: Body["release"] = Effect.sync(() => void this.readable.destroy())
+
+  private finish(next: Next): void {
+    this.end ??= next
+    this.answer()
+  }
 
   /** A loop, because the reader asks again as soon as it is answered: the stack must not grow with the data. */
-  const answer = (): void => {
-    if (isAnswering) return
-    isAnswering = true
-    while (asker !== undefined) {
-      const value = readable.read()
-      const read = value === null ? end : readOf(value)
-      if (read === undefined) break
-      const then = asker
-      asker = undefined
-      then(read)
+  private readonly answer = (): void => {
+    if (this.isAnswering) return
+    this.isAnswering = true
+    while (this.asker !== undefined) {
+      const value = this.readable.read()
+      const next = value === null ? this.end : nextOf(value)
+      if (next === undefined) break
+      const then = this.asker
+      this.asker = undefined
+      then(next)
     }
-    isAnswering = false
-  }
-  const finish = (read: Next): void => {
-    end ??= read
-    answer()
-  }
-
-  // It may have broken before anyone listened, and it reports that only once.
-  if (Predicate.hasProperty(readable, "destroyed") && readable.destroyed === true) {
-    end = broken((Predicate.hasProperty(readable, "errored") ? codeOf(readable.errored) : undefined) ?? "ECONNRESET")
-  }
-  readable.on("readable", answer)
-  readable.on("end", () => finish(ended))
-  readable.on("error", (cause) => finish(broken(codeOf(cause) ?? "Decode")))
-  readable.on("close", () => finish(broken("ECONNRESET")))
-  return {
-    next: (then) => {
-      asker = then
-      answer()
-    },
-    isOver: () => end !== undefined,
-    release: Effect.sync(() => void readable.destroy())
+    this.isAnswering = false
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Any other response
+// Effect streams
 // ---------------------------------------------------------------------------------------------------------------------
 
 type Bytes = Stream.Stream<Uint8Array, HttpClientError.ResponseError>
@@ -267,7 +157,7 @@ export const fromStream = (
     const puller = new Puller(stream, inOnePiece)
     return Effect.map(Effect.forkDaemon(Effect.interruptible(puller.run)), (fiber) => ({
       next: puller.next,
-      isOver: puller.isOver,
+      hasEnded: puller.hasEnded,
       // Not awaited: a stream's finalizer may never end.
       release: Effect.sync(() => fiber.unsafeInterruptAsFork(FiberId.none))
     }))
@@ -277,10 +167,10 @@ type Pull = Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<HttpClientError
 
 class Puller {
   /** Whoever has asked and is not answered yet. */
-  private asker: ((read: Next) => void) | undefined
+  private asker: ((next: Next) => void) | undefined
   /** Wakes the fiber while it waits to be asked. */
   private wake: (() => void) | undefined
-  private hasEnded = false
+  private isAtEnd = false
 
   constructor(
     private readonly stream: Bytes,
@@ -292,7 +182,7 @@ class Puller {
     this.wake?.()
   }
 
-  readonly isOver: Body["isOver"] = () => this.hasEnded
+  readonly hasEnded: Body["hasEnded"] = () => this.isAtEnd
 
   /** What the fiber does. */
   readonly run: Effect.Effect<void> = Effect.suspend(() =>
@@ -309,21 +199,21 @@ class Puller {
       Effect.matchCauseEffect(pull, {
         onFailure: (cause) => (hasBegun ? this.answer(endOf(cause)) : this.answerInOnePiece(endOf(cause))),
         onSuccess: (chunks) => {
-          const bytes = join(chunks)
-          return Effect.zipRight(this.answer(bytesRead(bytes)), this.serve(pull, hasBegun || bytes.length > 0))
+          const pulled = join(chunks)
+          return Effect.zipRight(this.answer(bytes(pulled)), this.serve(pull, hasBegun || pulled.length > 0))
         }
       })
     )
   }
 
-  /** The stream had no byte, perhaps because somebody has read it. `end` is how it ended. */
-  private answerInOnePiece(end: Next): Effect.Effect<void> {
+  /** The stream had no byte, perhaps because somebody has read it. `next` is how it ended. */
+  private answerInOnePiece(next: Next): Effect.Effect<void> {
     return Effect.matchCauseEffect(this.inOnePiece, {
-      onFailure: (cause) => this.answer(brokenBy(cause) ?? end),
-      onSuccess: (bytes) =>
-        bytes.length === 0
-          ? this.answer(end)
-          : Effect.zipRight(this.answer(bytesRead(bytes)), Effect.zipRight(this.question, this.answer(ended)))
+      onFailure: (cause) => this.answer(breakOf(cause) ?? next),
+      onSuccess: (all) =>
+        all.length === 0
+          ? this.answer(next)
+          : Effect.zipRight(this.answer(bytes(all)), Effect.zipRight(this.question, this.answer(end)))
     })
   }
 
@@ -333,13 +223,13 @@ class Puller {
     this.wake = () => resume(Effect.void)
   })
 
-  private answer(read: Next): Effect.Effect<void> {
+  private answer(next: Next): Effect.Effect<void> {
     return Effect.sync(() => {
       const then = this.asker
       this.asker = undefined
       this.wake = undefined
-      this.hasEnded = read._tag !== "Bytes"
-      then?.(read)
+      this.isAtEnd = next._tag !== "Bytes"
+      then?.(next)
     })
   }
 }
@@ -353,165 +243,27 @@ const endOf = (cause: Cause.Cause<Option.Option<HttpClientError.ResponseError>>)
     onRight: () => unreadable,
     onLeft: (error) =>
       Option.isNone(error) || error.value.reason === "EmptyBody"
-        ? ended
+        ? end
         : broken(codeOf(error.value.cause) ?? error.value.reason)
   })
 
-/** How the connection broke; `undefined` if an earlier reader gave it up. */
-const brokenBy = (cause: Cause.Cause<HttpClientError.ResponseError>): Next | undefined => {
+/** How the connection broke; `undefined` if it did because an earlier reader gave it up. */
+const breakOf = (cause: Cause.Cause<HttpClientError.ResponseError>): Next | undefined => {
   const code = Option.getOrUndefined(Option.map(Cause.failureOption(cause), (error) => codeOf(error.cause)))
   return code === undefined || code.includes("ABORT") ? undefined : broken(code)
 }
 
-const join = (chunks: Chunk.Chunk<Uint8Array>): Uint8Array => {
-  if (Chunk.size(chunks) === 1) return Chunk.unsafeHead(chunks)
-  return concat(Chunk.toReadonlyArray(chunks))
-}
+const join = (chunks: Chunk.Chunk<Uint8Array>): Uint8Array =>
+  Chunk.size(chunks) === 1 ? Chunk.unsafeHead(chunks) : concat(Chunk.toReadonlyArray(chunks))
 
-const concat = (all: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const joined = new Uint8Array(all.reduce((size, bytes) => size + bytes.length, 0))
+export const concat = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const all = new Uint8Array(pieces.reduce((size, piece) => size + piece.length, 0))
   let at = 0
-  for (const bytes of all) {
-    joined.set(bytes, at)
-    at += bytes.length
+  for (const piece of pieces) {
+    all.set(piece, at)
+    at += piece.length
   }
-  return joined
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Content encodings
-// ---------------------------------------------------------------------------------------------------------------------
-
-/**
- * `fetch` undoes an encoding but leaves its header in place, and Node's clients undo none. So the first bytes decide: a
- * model's answer is text, and encoded bytes are not.
- */
-const decoded = (body: Body, header: string | undefined): Body => {
-  const encoding = header?.trim().toLowerCase() ?? ""
-  return encoding === "" || encoding === "identity" ? body : new Encoded(body, encoding)
-}
-
-/** How many bytes it takes to tell whether it is text. */
-const enoughToTell = 8
-
-class Encoded implements Body {
-  /** The first chunks, until there are enough bytes to tell. */
-  private first: Array<Uint8Array> = []
-  /** How many bytes those are. */
-  private size = 0
-  /** What is read from then on. */
-  private decided: Body | undefined
-
-  constructor(
-    private readonly body: Body,
-    private readonly encoding: string
-  ) {}
-
-  readonly next: Body["next"] = (then) => {
-    if (this.decided !== undefined) return this.decided.next(then)
-    this.body.next((read) => {
-      if (read._tag === "Bytes") {
-        this.first.push(read.bytes)
-        this.size += read.bytes.length
-        if (this.size < enoughToTell) return this.next(then)
-      }
-      const first = concat(this.first)
-      this.first = []
-      const body = withFirst(first, this.body, read._tag === "Bytes" ? undefined : read)
-      this.decided = isText(first) ? body : decompressed(body, this.encoding)
-      this.decided.next(then)
-    })
-  }
-
-  readonly isOver: Body["isOver"] = () => this.body.isOver()
-
-  readonly release: Body["release"] = Effect.suspend(() =>
-    this.decided === undefined ? this.body.release : this.decided.release
-  )
-}
-
-/** The body with its first bytes put back, and its end, if that has been read already. */
-const withFirst = (first: Uint8Array, body: Body, end: Next | undefined): Body => {
-  let isFirstRead = first.length === 0
-  return {
-    ...body,
-    next: (then) => {
-      if (isFirstRead) return end === undefined ? body.next(then) : then(end)
-      isFirstRead = true
-      then(bytesRead(first))
-    }
-  }
-}
-
-/** Valid UTF-8, a sequence cut off at the end aside, without control characters other than tab and line ends. */
-const isText = (bytes: Uint8Array): boolean => {
-  const head = bytes.subarray(0, 64)
-  if (head.some((byte) => byte < 32 && byte !== 9 && byte !== 10 && byte !== 13)) return false
-  try {
-    new TextDecoder("utf-8", { fatal: true }).decode(head, { stream: true })
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** The platform's names for the encodings that it may know. Brotli is recent: Node has had it since 24.7. */
-const formats: { readonly [encoding: string]: string } = {
-  gzip: "gzip",
-  "x-gzip": "gzip",
-  deflate: "deflate",
-  br: "brotli"
-}
-
-const decompressed = (body: Body, encoding: string): Body => {
-  const undecodable: Next = { _tag: "Unreadable", encoding: encoding.slice(0, 40) }
-  const stream = decompression(encoding)
-  if (stream === undefined) return { ...body, next: (then) => then(undecodable) }
-  let hasBegun = false
-  /** How the body itself broke, which the decompressed stream cannot say. */
-  let broke: Next | undefined
-  let isCancelled = false
-  const packed = new ReadableStream<Uint8Array>(
-    {
-      pull: (controller) =>
-        new Promise((resolve) =>
-          body.next((read) => {
-            resolve()
-            if (isCancelled) return
-            if (read._tag === "Bytes") return controller.enqueue(read.bytes)
-            if (read._tag === "End") return controller.close()
-            broke = read
-            controller.error(new Error(read._tag))
-          })
-        ),
-      cancel: () => {
-        isCancelled = true
-      }
-    },
-    { highWaterMark: 0 }
-  )
-  const plain = fromReadableStream(packed.pipeThrough(stream))
-  return {
-    next: (then) =>
-      plain.next((read) => {
-        if (read._tag === "Bytes") hasBegun = true
-        // If not even the beginning can be decompressed, the body does not have the encoding that it names.
-        then(read._tag === "Broken" ? (broke ?? (hasBegun ? read : undecodable)) : read)
-      }),
-    isOver: body.isOver,
-    release: Effect.zipRight(plain.release, body.release)
-  }
-}
-
-const decompression = (encoding: string): ReadableWritablePair<Uint8Array, Uint8Array> | undefined => {
-  const format = formats[encoding]
-  if (format === undefined || globalThis.DecompressionStream === undefined) return undefined
-  try {
-    return Reflect.construct(globalThis.DecompressionStream, [format])
-  } catch {
-    // The platform does not know this encoding.
-    return undefined
-  }
+  return all
 }
 
 /**

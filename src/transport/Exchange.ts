@@ -16,6 +16,7 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Body from "../answer/Body.js"
+import * as ClientResponse from "../answer/ClientResponse.js"
 import type * as ResponseBody from "../answer/ResponseBody.js"
 import * as Watch from "../answer/Watch.js"
 import * as Redaction from "../credential/Redaction.js"
@@ -112,7 +113,7 @@ export const make = ({ client, provider, waits }: Options): Exchange => {
             return Effect.failCause(Cause.map(response.cause, (error) => broken(provider, error, scrub)))
           }
           if (!isResponse(response.value)) return Effect.fail(none(provider))
-          return Effect.map(Body.fromResponse(response.value), (body): Answered => {
+          return Effect.map(ClientResponse.body(response.value), (body): Answered => {
             held.body = body
             return {
               response: response.value,
@@ -145,10 +146,10 @@ const isResponse = (response: HttpClientResponse.HttpClientResponse): boolean =>
 }
 
 /** The word for what broke comes from the platform, which may quote anything. */
-const scrubbed = ({ isOver, next, release }: Body.Body, scrub: (text: string) => string): Body.Body => ({
-  isOver,
+const scrubbed = ({ hasEnded, next, release }: Body.Body, scrub: (text: string) => string): Body.Body => ({
+  hasEnded,
   release,
-  next: (then) => next((read) => then(read._tag === "Broken" ? { ...read, code: word(read.code, scrub) } : read))
+  next: (then) => next((chunk) => then(chunk._tag === "Broken" ? { ...chunk, code: word(chunk.code, scrub) } : chunk))
 })
 
 const word = (code: string, scrub: (text: string) => string): string => Redaction.shown(code, 120, scrub)
@@ -190,7 +191,7 @@ class Held {
     this.isGivenUp = true
     if (this.lingers) return Effect.void
     this.watches.end(this.watch)
-    return this.body?.isOver() === true ? Effect.void : this.breakOff
+    return this.body?.hasEnded() === true ? Effect.void : this.breakOff
   }
 
   private readAway(left: number): void {

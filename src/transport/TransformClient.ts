@@ -13,7 +13,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Predicate from "effect/Predicate"
-import * as Body from "../answer/Body.js"
+import * as ClientResponse from "../answer/ClientResponse.js"
 import * as KeylessResponse from "../answer/KeylessResponse.js"
 import * as ResponseBody from "../answer/ResponseBody.js"
 import * as BaseUrl from "../BaseUrl.js"
@@ -195,7 +195,7 @@ const bodyLimit = { maxBytes: 64 * 1024, within: Duration.seconds(10) }
 
 const beginning = (response: Response): Effect.Effect<Uint8Array<ArrayBuffer>> =>
   Effect.acquireUseRelease(
-    Body.fromResponse(response),
+    ClientResponse.body(response),
     (body) => ResponseBody.beginning(body, bodyLimit),
     ({ release }) => release
   )

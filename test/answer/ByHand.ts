@@ -28,7 +28,7 @@ export class Wire {
       this.answer = then
       this.deliver()
     },
-    isOver: () => false,
+    hasEnded: () => false,
     release: Effect.void
   }
 
