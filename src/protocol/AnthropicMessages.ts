@@ -6,8 +6,8 @@ import { unknownUsage } from "../chat/Event.js"
 import * as Joiner from "../Joiner.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
-import * as BaseResp from "../refusal/BaseResp.js"
 import * as Fault from "../refusal/Fault.js"
+import * as Refusal from "../refusal/Refusal.js"
 import { type Dialect, encode, id, unsupported } from "./AnthropicMessagesRequest.js"
 import * as ToolCalls from "./ToolCalls.js"
 
@@ -67,7 +67,7 @@ class Decoder implements Protocol.Decoder {
   }
 
   decodeBody(message: Json.Fields, raw: string, events: Array<Chat.Event>): Protocol.Step {
-    if (message["type"] === "error" || isRefusal(message)) return { _tag: "Refused", body: raw }
+    if (message["type"] === "error" || Refusal.isIn(message)) return { _tag: "Refused", body: raw }
     if (!Array.isArray(message["content"])) return Fault.malformed("NotTheProtocol", raw)
     this.takeMessage(message)
     for (const [index, block] of message["content"].entries()) this.takeBlock(index, Json.record(block), events)
@@ -94,7 +94,7 @@ class Decoder implements Protocol.Decoder {
       case "error":
         return { _tag: "Refused", body: raw }
       default:
-        return isRefusal(event) ? { _tag: "Refused", body: raw } : "more"
+        return Refusal.isIn(event) ? { _tag: "Refused", body: raw } : "more"
     }
   }
 
@@ -218,12 +218,6 @@ class Decoder implements Protocol.Decoder {
     })
     return { protocol: id, content }
   }
-}
-
-/** An `error` that says something, or MiniMax's `base_resp`. */
-const isRefusal = (event: Json.Fields): boolean => {
-  const error = Json.record(event["error"]) ?? Json.nonEmpty(event["error"])
-  return error !== undefined || BaseResp.isRefusal(event)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ import type * as Chat from "../Chat.js"
 import { unknownUsage } from "../chat/Event.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
-import * as BaseResp from "../refusal/BaseResp.js"
 import * as Fault from "../refusal/Fault.js"
+import * as Refusal from "../refusal/Refusal.js"
 import { type Dialect, encode, id } from "./OpenAiChatRequest.js"
 import * as ThinkTags from "./ThinkTags.js"
 import * as ToolCalls from "./ToolCalls.js"
@@ -54,9 +54,9 @@ class Decoder implements Protocol.Decoder {
   }
 
   step(data: string, name: string, events: Array<Chat.Event>): Protocol.Step {
-    if (data === "[DONE]") return this.finish(events)
     if (name === "error") return { _tag: "Refused", body: data }
     if (data === "") return "more"
+    if (data === "[DONE]") return this.finish(events)
     const chunk = Json.record(Json.parse(data))
     return chunk === undefined ? Fault.malformed("NotTheProtocol", data) : this.take(chunk, data, events)
   }
@@ -193,15 +193,10 @@ const detailText = (detail: unknown): string => {
   return Json.string(fields?.["text"]) ?? Json.string(fields?.["summary"]) ?? ""
 }
 
-/**
- * An `error` that says something, MiniMax's `base_resp`, or a message where the choices should be (vLLM, GLM).
- */
-const isRefusal = (chunk: Json.Fields): boolean => {
-  if (chunk["choices"] === undefined && ["message", "msg", "detail"].some((key) => chunk[key] !== undefined))
-    return true
-  const error = chunk["error"]
-  return (error !== undefined && error !== null && error !== "") || BaseResp.isRefusal(chunk)
-}
+/** vLLM and GLM also report an error as a message in place of the choices. */
+const isRefusal = (chunk: Json.Fields): boolean =>
+  Refusal.isIn(chunk) ||
+  (chunk["choices"] === undefined && ["message", "msg", "detail"].some((field) => chunk[field] !== undefined))
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Replay

@@ -73,6 +73,12 @@ export const read = (raw: Raw): Refusal => {
   }
 }
 
+/**
+ * Whether a body or an event of an answer with a 2xx says that the request failed: an `error` that is not null, false,
+ * zero or empty, or MiniMax's `base_resp`.
+ */
+export const isIn = (body: Json.Fields): boolean => Boolean(body["error"]) || BaseResp.isRefusal(body)
+
 /** The request id from a provider's headers. */
 export const requestId = (headers: Raw["headers"]): string | undefined =>
   requestIdHeaders.map((name) => headers[name]).find(isText)

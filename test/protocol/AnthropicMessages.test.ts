@@ -1192,6 +1192,8 @@ describe("errors inside a 200", () => {
     ["an error object", { type: "error", error: { type: "overloaded_error", message: "Overloaded" } }],
     ["an error object without a type", { error: { message: "Overloaded" } }],
     ["an error that is a string", { error: "Overloaded" }],
+    ["an error that is a number", { error: 529 }],
+    ["an error that is true", { error: true }],
     ["MiniMax's base_resp", { base_resp: { status_code: 1002, status_msg: "rate limit" } }]
   ]
   for (const [name, event] of errors) {
@@ -1204,10 +1206,18 @@ describe("errors inside a 200", () => {
     })
   }
 
-  it("what says that there is no error is none", () => {
-    for (const rest of [{ error: null }, { base_resp: { status_code: 0, status_msg: "" } }]) {
+  const noErrors = [null, "", false, 0].map((error) => ({ error }))
+  for (const rest of [...noErrors, { base_resp: { status_code: 0, status_msg: "" } }]) {
+    it(`${JSON.stringify(rest)} beside an answer is not an error`, () => {
       expect(Chat.reply(read(answer([text("x")], "end_turn", rest)))?.text).toBe("x")
-    }
+    })
+  }
+
+  it("an event named error is a refusal, even if it says [DONE]", () => {
+    const events: Array<Chat.Event> = []
+    const decoder = wire.decoder()
+    decoder.step(JSON.stringify(begin), "message_start", events)
+    expect(decoder.step("[DONE]", "error", events)).toEqual({ _tag: "Refused", body: "[DONE]" })
   })
 })
 

@@ -942,6 +942,8 @@ describe("errors inside a 200", () => {
   const errors: ReadonlyArray<readonly [name: string, event: object]> = [
     ["an error object", { error: { message: "overloaded", code: 503 } }],
     ["an error that is a string", { error: "overloaded" }],
+    ["an error that is a number", { error: 503 }],
+    ["an error that is true", { error: true }],
     ["an error beside choices", chunk({ content: "x" }, null, { error: { message: "overloaded" } })],
     ["MiniMax's base_resp", { base_resp: { status_code: 1002, status_msg: "rate limit" } }]
   ]
@@ -952,10 +954,18 @@ describe("errors inside a 200", () => {
     })
   }
 
-  it("what says that there is no error is none", () => {
-    for (const rest of [{ error: null }, { error: "" }, { base_resp: { status_code: 0, status_msg: "" } }]) {
+  const noErrors = [null, "", false, 0].map((error) => ({ error }))
+  for (const rest of [...noErrors, { base_resp: { status_code: 0, status_msg: "" } }]) {
+    it(`${JSON.stringify(rest)} beside an answer is not an error`, () => {
       expect(streamed([chunk({ content: "x" }, "stop", rest)]).step).toBe("done")
-    }
+    })
+  }
+
+  it("an event named error is a refusal, even if it says [DONE]", () => {
+    const events: Array<Chat.Event> = []
+    const decoder = OpenAiChat.make().decoder()
+    decoder.step(JSON.stringify(chunk({ content: "x" })), "", events)
+    expect(decoder.step("[DONE]", "error", events)).toEqual({ _tag: "Refused", body: "[DONE]" })
   })
 })
 
