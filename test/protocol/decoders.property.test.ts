@@ -1,4 +1,4 @@
-/** Whatever the bytes: the cut does not matter, nothing is thrown, nothing hangs, and memory has a bound. */
+/** Both wires, fed with anything: it does not matter where the bytes are cut, nothing is thrown, and nothing hangs. */
 import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, FastCheck as fc, Option, Stream } from "effect"
@@ -9,7 +9,6 @@ import * as AnthropicMessages from "../../src/protocol/AnthropicMessages.js"
 import * as OpenAiChat from "../../src/protocol/OpenAiChat.js"
 import * as Fault from "../../src/refusal/Fault.js"
 import * as Gateway from "../../src/testing/Gateway.js"
-import * as Cost from "../Cost.js"
 import * as Recording from "../conformance/Recording.js"
 import * as Effort from "../Effort.js"
 import { service } from "./Bodies.js"
@@ -394,109 +393,11 @@ describe("encode, then decode", () => {
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Bounds
+// Through a provider
 // ---------------------------------------------------------------------------------------------------------------------
 
-const MiB = 1024 * 1024
-const mebibyte = new Uint8Array(MiB).fill("x".charCodeAt(0))
-
-/** Feeds one chunk over and over; the bytes of all buffers that were made for it. */
-const feed = (reader: WireReader.WireReader, chunk: Uint8Array, times: number): number =>
-  Cost.allocated(() => {
-    for (let i = 0; i < times; i++) reader.feed(chunk)
-  }).reduce((sum, size) => sum + size, 0)
-
-const tooLarge = { _tag: "Malformed", reason: "TooLarge" }
-
-describe("a line without an end", () => {
-  for (const protocol of protocols) {
-    it(`fails at the limit, and the buffers stay near it: ${protocol.id}`, () => {
-      const reader = WireReader.make(protocol.decoder(), { maxEventBytes: 8 * MiB })
-      const grown = feed(reader, mebibyte, 64)
-      expect(reader.state()).toMatchObject(tooLarge)
-      expect(reader.feed(bytes(openAi + anthropic))).toEqual([])
-      expect(grown).toSatisfy((grown: number) => grown > 8 * MiB && grown < 40 * MiB)
-    })
-
-    it(`fails one byte past 32 MiB, where nothing else is said: ${protocol.id}`, () => {
-      const reader = WireReader.make(protocol.decoder())
-      const grown = feed(reader, mebibyte, 32)
-      expect(reader.state()).toBe("more")
-      reader.feed(mebibyte.subarray(0, 1))
-      expect(reader.state()).toMatchObject(tooLarge)
-      expect(grown).toBeLessThan(160 * MiB)
-    })
-  }
-
-  it("is not copied when it comes in one chunk past the limit", () => {
-    const reader = WireReader.make(openAiChat.decoder(), { maxEventBytes: MiB })
-    const chunk = new Uint8Array(64 * MiB).fill("x".charCodeAt(0))
-    const grown = feed(reader, chunk, 1)
-    expect(reader.state()).toMatchObject(tooLarge)
-    expect(grown).toBe(0)
-  })
-
-  it("counts the lines of one event together, and each event anew", () => {
-    const line = bytes(`data: ${"x".repeat(1000)}\n`)
-    const many = WireReader.make(openAiChat.decoder(), { maxEventBytes: 10_000 })
-    feed(many, line, 20)
-    expect(many.state()).toMatchObject(tooLarge)
-    const small = WireReader.make(openAiChat.decoder(), { maxEventBytes: 10_000 })
-    feed(small, bytes(delta({ content: "x".repeat(1000) })), 200)
-    expect(small.state()).toBe("more")
-  })
-
-  for (const [name, chunks] of [
-    ["of data", [bytes("data: "), ...Array<Uint8Array>(40).fill(mebibyte)]],
-    ["of a comment", [bytes(": "), ...Array<Uint8Array>(40).fill(mebibyte)]],
-    ["of no field", Array<Uint8Array>(40).fill(mebibyte)]
-  ] as const) {
-    it.effect(`${name} is InvalidResponse to the program, after one request`, () =>
-      Effect.gen(function* () {
-        for (const preset of ["openai", "anthropic"] as const) {
-          const provider = yield* service(preset)
-          const error = yield* Effect.flip(Stream.runDrain(provider.stream({ messages: [Chat.user("hi")] })))
-          expect(error).toMatchObject({ _tag: "InvalidResponse", attempts: 1, emitted: false })
-        }
-        expect(yield* Gateway.requests).toHaveLength(2)
-      }).pipe(Effect.provide(Gateway.layer(endless(chunks))))
-    )
-  }
-
-  it.effect("after output it is InvalidResponse that says so, with the text", () =>
-    Effect.gen(function* () {
-      const provider = yield* service("openai")
-      const error = yield* Effect.flip(Stream.runDrain(provider.stream({ messages: [Chat.user("hi")] })))
-      expect(error).toMatchObject({ _tag: "InvalidResponse", attempts: 1, emitted: true, partial: "é" })
-    }).pipe(
-      Effect.provide(
-        Gateway.layer(
-          endless([bytes(delta({ content: "é" })), bytes("data: "), ...Array<Uint8Array>(40).fill(mebibyte)])
-        )
-      )
-    )
-  )
-})
-
-/** A gateway that always answers so. */
-function endless(body: ReadonlyArray<Uint8Array>): Gateway.Script {
-  return () => ({ status: 200, headers: { "content-type": "text/event-stream" }, body })
-}
-
-describe("an answer without an end", () => {
-  it("of small events fails before it fills the heap", () => {
-    const reader = WireReader.make(openAiChat.decoder())
-    const event = bytes(delta({ content: "x".repeat(64 * 1024) }))
-    const hundredMiB = Math.ceil((100 * MiB) / event.length)
-    feed(reader, event, hundredMiB)
-    expect(reader.state()).toBe("more")
-    feed(reader, event, 2 * hundredMiB)
-    expect(reader.state()).toMatchObject({ _tag: "Malformed" })
-  })
-})
-
 describe("a mistake in a decoder", () => {
-  it.live("reaches the program at once, as the defect that it is", () =>
+  it.live("reaches the program at once, as a defect", () =>
     Effect.gen(function* () {
       const broken: Protocol.Protocol = {
         ...openAiChat,
@@ -523,7 +424,11 @@ describe("a mistake in a decoder", () => {
         Exit.isFailure(exit) ? Cause.dieOption(exit.cause) : Option.none()
       )
       expect(Option.map(defect, String)).toEqual(Option.some("Error: a mistake"))
-    }).pipe(Effect.provide(Gateway.layer(endless([bytes(openAi)]))))
+    }).pipe(
+      Effect.provide(
+        Gateway.layer([{ status: 200, headers: { "content-type": "text/event-stream" }, body: [bytes(openAi)] }])
+      )
+    )
   )
 })
 
