@@ -46,7 +46,7 @@ export interface Request<A, R> {
 export type Run<A, R = never> = Effect.Effect<A, ProviderError.ProviderError, R>
 
 /**
- * The calls of one provider. Each is an exchange: its answer is read, and what is none fails as it means.
+ * The calls of one provider. Each is an exchange whose answer is read; a refusal, or a fault of the answer, fails it.
  *
  * @internal
  */
@@ -67,13 +67,13 @@ export const make = (options: Options): Transport => {
     stall: Duration.toMillis(timeouts.stall ?? "10 minutes")
   }
   const errorBody = { maxBytes: errorBodyBytes, within: Duration.decode(timeouts.errorBody ?? "10 seconds") }
-  const exchange = Exchange.make({ ...options, waits })
-  const call = Call.make(options)
+  const exchanges = Exchange.make({ ...options, waits })
+  const calls = Call.make(options)
 
   const send =
     <A, R>(read: Request<A, R>["read"]): Call.Send<A, R> =>
     (attempt) =>
-      Effect.matchEffect(exchange(attempt.request, Key.scrub(attempt.key), attempt.scope), {
+      Effect.matchEffect(exchanges.run(attempt.request, Key.scrub(attempt.key), attempt.scope), {
         onFailure: (failure) => Effect.fail(attempt.failed(failure)),
         onSuccess: ({ response, ...source }) => {
           const { headers, status } = response
@@ -84,10 +84,10 @@ export const make = (options: Options): Transport => {
             const afterwards = () => attempt.afterwards(response)
             return read({ ...source, contentType, onEnd: attempt.ended, waits, fail, afterwards })
           }
-          const said = ResponseBody.prefix(source.body, errorBody)
-          return Effect.flatMap(said, (body) => fail({ _tag: "Refused", body }))
+          const beginning = ResponseBody.prefix(source.body, errorBody)
+          return Effect.flatMap(beginning, (body) => fail({ _tag: "Refused", body }))
         }
       })
 
-  return { run: ({ provesKey, read, request }, scope) => call({ provesKey, request, send: send(read) }, scope) }
+  return { run: ({ provesKey, read, request }, scope) => calls.run({ provesKey, request, send: send(read) }, scope) }
 }

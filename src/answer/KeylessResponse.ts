@@ -14,7 +14,7 @@ import * as Stream from "effect/Stream"
 type Response = HttpClientResponse.HttpClientResponse
 
 /** What the program may see. */
-export interface Sight {
+export interface View {
   /** The request without the key. */
   readonly request: HttpClientRequest.HttpClientRequest
   /** Removes the key from a text. */
@@ -22,7 +22,7 @@ export interface Sight {
 }
 
 /** The same response without the key, its body as it arrives. */
-export const make = (response: Response, sight: Sight): Response => new KeylessResponse(response, response, sight)
+export const make = (response: Response, view: View): Response => new KeylessResponse(response, response, view)
 
 /** The response that this one takes its body from, if this is a keyless one. */
 export const bodySource = (response: Response): Response | undefined => bodySources.get(response)
@@ -34,19 +34,19 @@ const bodySources = new WeakMap<Response, Response>()
  * The same response with this body, from which the key is removed. It is the original's, or its beginning. The headers
  * for length and encoding are removed, because they describe the original.
  */
-export const withBody = (response: Response, body: Uint8Array<ArrayBuffer>, sight: Sight): Response => {
-  const shown = withoutKey(body, sight.redact)
+export const withBody = (response: Response, body: Uint8Array<ArrayBuffer>, view: View): Response => {
+  const shown = withoutKey(body, view.redact)
   const type = response.headers["content-type"]
   const source = new globalThis.Response(shown.length === 0 ? null : shown, {
     // `formData` needs the content type. The program's own client may have put anything there, so it is checked.
     headers: type !== undefined && /^[\x20-\x7e]*$/.test(type) ? { "content-type": type } : {}
   })
-  const isRewritten = !isBodiless(response, sight)
-  return new KeylessResponse(response, HttpClientResponse.fromWeb(sight.request, source), sight, isRewritten)
+  const isRewritten = !isBodiless(response, view)
+  return new KeylessResponse(response, HttpClientResponse.fromWeb(view.request, source), view, isRewritten)
 }
 
 /** Such a response has no body, and its headers describe that of another one, so they stay true. */
-const isBodiless = ({ status }: Response, { request }: Sight): boolean =>
+const isBodiless = ({ status }: Response, { request }: View): boolean =>
   request.method === "HEAD" || status === 204 || status === 205 || status === 304
 
 class KeylessResponse extends Inspectable.Class implements Response {
@@ -56,12 +56,12 @@ class KeylessResponse extends Inspectable.Class implements Response {
   /** Private at run time, too: printing the object must not show it, because it has the request that was sent. */
   readonly #head: Response
   readonly #body: Response
-  readonly #redact: Sight["redact"]
+  readonly #redact: View["redact"]
   /** Whether the body no longer has the length and encoding that the headers name. */
   readonly #isRewritten: boolean
   #headers: Headers.Headers | undefined
 
-  constructor(head: Response, body: Response, { redact, request }: Sight, isRewritten = false) {
+  constructor(head: Response, body: Response, { redact, request }: View, isRewritten = false) {
     super()
     this.request = request
     this.#head = head
@@ -143,7 +143,7 @@ class KeylessResponse extends Inspectable.Class implements Response {
 }
 
 /** A key is plain ASCII, so it is found among any bytes if each is read as one character. */
-const withoutKey = (body: Uint8Array<ArrayBuffer>, redact: Sight["redact"]): Uint8Array<ArrayBuffer> => {
+const withoutKey = (body: Uint8Array<ArrayBuffer>, redact: View["redact"]): Uint8Array<ArrayBuffer> => {
   const before = characters(body)
   const after = redact(before)
   return after === before ? body : bytes(after)
@@ -164,7 +164,7 @@ const bytes = (text: string): Uint8Array<ArrayBuffer> =>
 const deepest = 8
 
 /** An error's words alone, without its other fields: one of them may hold the request, and so the key. */
-export const keylessCause = (cause: unknown, redact: Sight["redact"], depth = 0): unknown => {
+export const keylessCause = (cause: unknown, redact: View["redact"], depth = 0): unknown => {
   if (!(cause instanceof Error)) return typeof cause === "string" ? redact(cause) : undefined
   const { message, name, stack } = cause
   const inner = depth < deepest ? keylessCause(cause.cause, redact, depth + 1) : undefined

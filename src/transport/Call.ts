@@ -37,7 +37,7 @@ export interface Options {
   readonly sendKey: "always" | "ifPresent"
   /** Whether the key may be sent over plain http to another machine. Default false. */
   readonly allowInsecure?: boolean | undefined
-  /** What the look of a refused key says. */
+  /** What the form of a refused key suggests. */
   readonly hint?: ((key: Key.Key) => Classify.Hint | undefined) | undefined
   /** Default `RetryPolicy.standard`. */
   readonly policy?: RetryPolicy.RetryPolicy | RetryPolicy.Options | undefined
@@ -55,13 +55,13 @@ export interface Attempt {
   /** Closes when the attempt fails; if it succeeds, it lives as long as the caller's scope. */
   readonly scope: Scope.Scope
   readonly span: Tracer.Span
-  /** Says that nothing more of the answer will come, so that a call waiting for its place may go. */
+  /** Signals that nothing more of the answer will arrive, so that a waiting call may take its place. */
   readonly ended: () => void
   /** The error of a request that had no answer. */
   readonly failed: (failure: Failure.Failure) => Error
   /** Fails as the fault of this answer means, even if the attempt had succeeded before with its first output. */
   readonly fail: (fault: Fault.Fault, response: Response, sofar?: Classify.SoFar) => Effect.Effect<never, Error>
-  /** Fails as a fault means that is found in the reply after the call. */
+  /** For a fault that is found in the reply once the call has ended: fails as that fault means. */
   readonly afterwards: (response: Response) => Provenance.Fail
 }
 
@@ -77,90 +77,106 @@ export interface Call<A, R> {
   readonly send: Send<A, R>
 }
 
-/** Makes a call. The resources of its answer are released with the scope. */
-export type Run = <A, R>(call: Call<A, R>, scope: Scope.Scope) => Effect.Effect<A, Error, R>
-
 /**
  * After a wait at the gate the key is read again, because it may have changed. If that takes longer than this, the key
  * that was read before the wait is sent, so that the turn is not held up.
  */
 const keyIsReadWithin = "1 second"
 
-export const make = (options: Options): Run => {
-  const { credential, provider, scheme } = options
-  const { gate } = credential
-  const coolsDown = options.coolDown !== false
-  const policy = RetryPolicy.make(options.policy)
-  const terms: Standing.Terms = { scheme, allowInsecure: options.allowInsecure === true }
+export const make = (options: Options): Calls => new Calls(options)
 
-  const run: Run = (call, scope) =>
-    Effect.suspend(() => {
-      const log = new CallLog(coolsDown)
-      const once = keepOnSuccess(scope, (scope) => attempt(call, log, scope))
-      const withNewKey = Effect.catchTag(once, "AuthRejected", (error) => tryNewKey(log, error, once))
-      // The policy is only built once something has failed: nearly every call does without.
-      return Effect.catchAll(withNewKey, (error) => {
-        const observed = RetryPolicy.observed(policy(credential.knownGood), (retry) => notify(log, retry))
-        return Effect.tapError(RetryPolicy.goOn(withNewKey, error, observed), (error) => settle(log, error))
-      })
+/** The calls of one provider, or of one transformed client. */
+export class Calls {
+  private readonly credential: Credential.Credential
+  private readonly provider: string
+  private readonly policy: RetryPolicy.RetryPolicy
+  private readonly terms: Standing.Terms
+  private readonly coolsDown: boolean
+
+  constructor(private readonly options: Options) {
+    this.credential = options.credential
+    this.provider = options.provider
+    this.policy = RetryPolicy.make(options.policy)
+    this.terms = { scheme: options.scheme, allowInsecure: options.allowInsecure === true }
+    this.coolsDown = options.coolDown !== false
+  }
+
+  /** Makes a call. The resources of its answer are released with the scope. */
+  run<A, R>(call: Call<A, R>, scope: Scope.Scope): Effect.Effect<A, Error, R> {
+    return Effect.suspend(() => {
+      const log = new CallLog(this.coolsDown)
+      const once = keepOnSuccess(scope, (scope) => this.attempt(call, log, scope))
+      const withNewKey = Effect.catchTag(once, "AuthRejected", (error) => this.tryNewKey(log, error, once))
+      return Effect.catchAll(withNewKey, (error) => this.retry(log, error, withNewKey))
     })
+  }
 
-  const attempt = <A, R>(
-    { provesKey, request, send }: Call<A, R>,
-    log: CallLog,
-    scope: Scope.Scope
-  ): Effect.Effect<A, Error, R> =>
-    Effect.gen(function* () {
+  /** The policy is only built once something has failed: nearly every call does without. */
+  private retry<A, R>(log: CallLog, error: Error, again: Effect.Effect<A, Error, R>): Effect.Effect<A, Error, R> {
+    const policy = RetryPolicy.observed(this.policy(this.credential.knownGood), (retry) => this.notify(log, retry))
+    return Effect.tapError(RetryPolicy.goOn(again, error, policy), (error) => this.reportExhausted(log, error))
+  }
+
+  private attempt<A, R>(call: Call<A, R>, log: CallLog, scope: Scope.Scope): Effect.Effect<A, Error, R> {
+    const { credential, provider } = this
+    return Effect.gen(this, function* () {
       const { fail, span } = yield* Effect.uninterruptible(beginSpan(provider, scope))
-      const { key, turn } = yield* Effect.withParentSpan(enter(log, scope), span)
-      const authorized = credential.authorize(request, key, terms)
-      if (Key.isRefusal(authorized)) return yield* Effect.fail(log.failed(mustNotBeSent(provider, authorized)))
+      const { key, turn } = yield* Effect.withParentSpan(this.enter(log, scope), span)
+      const request = credential.authorize(call.request, key, this.terms)
+      if (Key.isRefusal(request)) return yield* Effect.fail(log.failed(mustNotBeSent(provider, request)))
       log.sends(key, turn)
       const failed: Attempt["failed"] = (failure) => {
         const error = log.failed(failure)
         fail(error)
         return error
       }
-      const sent = send({
-        request: authorized,
-        key,
-        scope,
-        span,
-        ended: () => gate.ended(turn),
-        failed,
-        fail: (fault, { headers, status }, sofar) =>
-          Effect.flatMap(Effect.all([isKnownGood(key), Clock.currentTimeMillis]), ([knownGood, now]) =>
-            Effect.fail(
-              failed(Classify.classify(fault, { provider, status, headers, now }, sender(key, knownGood, sofar)))
-            )
-          ),
-        afterwards: ({ headers, status }) =>
-          afterwards(log, { provider, status, headers, now: 0 }, { source: credential.source, key, knownGood: false })
-      })
+      const ended = () => credential.gate.ended(turn)
+      const sent = call.send({ request, key, scope, span, ended, failed, ...this.faults(key, log, failed) })
       const answer = yield* sent.pipe(
-        Effect.tapError((error) => heard(turn, log, error)),
+        Effect.tapError((error) => this.report(turn, log, error)),
         Effect.withParentSpan(span)
       )
-      gate.accepted(turn)
-      if (provesKey && key._tag === "Key") yield* credential.accepted(key)
+      credential.gate.accepted(turn)
+      if (call.provesKey && key._tag === "Key") yield* credential.accepted(key)
       return answer
     })
+  }
+
+  /** How the faults of an answer to this key become errors of the call. */
+  private faults(
+    key: Key.Key | Key.NoKey,
+    log: CallLog,
+    failed: Attempt["failed"]
+  ): Pick<Attempt, "fail" | "afterwards"> {
+    const { credential, provider } = this
+    return {
+      fail: (fault, { headers, status }, sofar) =>
+        Effect.flatMap(Effect.all([this.isKnownGood(key), Clock.currentTimeMillis]), ([knownGood, now]) => {
+          const sender = this.sender(key, knownGood, sofar)
+          return Effect.fail(failed(Classify.classify(fault, { provider, status, headers, now }, sender)))
+        }),
+      afterwards: ({ headers, status }) =>
+        afterwards(log, { provider, status, headers, now: 0 }, { source: credential.source, key, knownGood: false })
+    }
+  }
 
   /**
    * A key, and a turn to send it. The key is read before the wait, so that nobody waits for somebody else's key, and
    * again after a wait.
    */
-  const enter = (log: CallLog, scope: Scope.Scope): Effect.Effect<Entered, Error> =>
-    Effect.flatMap(readKey(log), (key) =>
-      Effect.flatMap(gate.enter(log, scope), (turn) => {
+  private enter(log: CallLog, scope: Scope.Scope): Effect.Effect<Entered, Error> {
+    return Effect.flatMap(this.readKey(log), (key) =>
+      Effect.flatMap(this.credential.gate.enter(log, scope), (turn) => {
         if (!turn.waited) return Effect.succeed({ key, turn })
-        const readAgain = Effect.timeoutOption(Effect.disconnect(readKey(log)), keyIsReadWithin)
+        const readAgain = Effect.timeoutOption(Effect.disconnect(this.readKey(log)), keyIsReadWithin)
         return Effect.map(readAgain, (read) => ({ key: Option.getOrElse(read, () => key), turn }))
       })
     )
+  }
 
-  const readKey = (log: CallLog): Effect.Effect<Key.Key | Key.NoKey, Error> =>
-    Effect.flatMap(credential.read, (key) => {
+  private readKey(log: CallLog): Effect.Effect<Key.Key | Key.NoKey, Error> {
+    const { credential, options, provider } = this
+    return Effect.flatMap(credential.read, (key) => {
       if (key._tag === "Key" || (options.sendKey === "ifPresent" && key.problem === "Absent"))
         return Effect.succeed(key)
       const { problem } = key
@@ -168,59 +184,57 @@ export const make = (options: Options): Run => {
         log.failed({ _tag: "AuthMissing", provider, emitted: false, source: credential.source, problem })
       )
     })
+  }
 
-  const isKnownGood = (key: Key.Key | Key.NoKey): Effect.Effect<boolean> =>
-    key._tag === "Key" ? credential.isKnownGood(key) : Effect.succeed(false)
+  private isKnownGood(key: Key.Key | Key.NoKey): Effect.Effect<boolean> {
+    return key._tag === "Key" ? this.credential.isKnownGood(key) : Effect.succeed(false)
+  }
 
-  const sender = (
-    key: Key.Key | Key.NoKey,
-    knownGood: boolean,
-    sofar: Classify.SoFar | undefined
-  ): Classify.Sender => ({
-    source: credential.source,
-    key,
-    knownGood,
-    // A key that was accepted here belongs here, whatever it looks like.
-    hint: key._tag === "Key" && !knownGood ? options.hint?.(key) : undefined,
-    sofar
-  })
+  private sender(key: Key.Key | Key.NoKey, knownGood: boolean, sofar: Classify.SoFar | undefined): Classify.Sender {
+    // A key that was accepted here belongs here, whatever form it has.
+    const hint = key._tag === "Key" && !knownGood ? this.options.hint?.(key) : undefined
+    return { source: this.credential.source, key, knownGood, hint, sofar }
+  }
 
   /**
-   * Passes a failure on at once, whatever becomes of the call: policy, observer and interruption are its own affair.
+   * Reports a failure to the gate and the credential at once, whatever becomes of the call: policy, observer and
+   * interruption concern the call alone.
    */
-  const heard = (turn: Gate.Turn, log: CallLog, error: Error): Effect.Effect<void> =>
-    Effect.suspend(() => {
+  private report(turn: Gate.Turn, log: CallLog, error: Error): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { gate } = this.credential
       if (saysTooMuch(error)) {
         const { retryAfter } = error
-        if (coolsDown) gate.refused(turn, retryAfter === undefined ? undefined : Duration.toMillis(retryAfter))
+        if (this.coolsDown) gate.refused(turn, retryAfter === undefined ? undefined : Duration.toMillis(retryAfter))
       } else if (isAnswer(error)) gate.accepted(turn)
       return error._tag === "AuthRejected" && error.knownGood && log.key?._tag === "Key"
-        ? credential.refused(log.key, log)
+        ? this.credential.refused(log.key, log)
         : Effect.void
     })
+  }
 
   /** If the key was replaced while its request was in flight, the refusal says nothing about the new one. */
-  const tryNewKey = <A, R>(log: CallLog, error: ProviderError.AuthRejected, again: Effect.Effect<A, Error, R>) =>
-    Effect.flatMap(credential.read, (key): Effect.Effect<A, Error, R> => {
+  private tryNewKey<A, R>(log: CallLog, error: ProviderError.AuthRejected, again: Effect.Effect<A, Error, R>) {
+    return Effect.flatMap(this.credential.read, (key): Effect.Effect<A, Error, R> => {
       if (key === log.key || key._tag === "NoKey" || log.hasTriedNewKey) return Effect.fail(error)
       log.hasTriedNewKey = true
-      return Effect.zipRight(notify(log, { error, attempt: 1, budget: 1, delay: Duration.zero }), again)
+      return Effect.zipRight(this.notify(log, { error, attempt: 1, budget: 1, delay: Duration.zero }), again)
     })
+  }
 
-  const notify = (log: CallLog, retry: RetryPolicy.Retry) => {
+  private notify(log: CallLog, retry: RetryPolicy.Retry): Effect.Effect<void> {
     log.waits(retry.delay)
     return Effect.flatMap(Effect.all([RetryObserver, Clock.currentTimeMillis]), ([{ onRetry }, at]) =>
-      onRetry({ provider, ...retry, at })
+      onRetry({ provider: this.provider, ...retry, at })
     )
   }
 
-  /** Counts a known-good key that was refused to the end of its retries; after several it counts as never accepted. */
-  const settle = (log: CallLog, error: Error) =>
-    error._tag === "AuthRejected" && error.knownGood && log.key?._tag === "Key" && !wasHeldBack(error)
-      ? credential.exhausted(log.key, log)
+  /** Counts a known-good key that was refused to the end of its retries; after several it is no longer known good. */
+  private reportExhausted(log: CallLog, error: Error): Effect.Effect<void> {
+    return error._tag === "AuthRejected" && error.knownGood && log.key?._tag === "Key" && !wasHeldBack(error)
+      ? this.credential.exhausted(log.key, log)
       : Effect.void
-
-  return run
+  }
 }
 
 /** The span lasts until the answer has been read, and ends with its outcome: once, even if the call is given up. */
@@ -247,7 +261,7 @@ const mustNotBeSent = (provider: string, { problem, subject }: Key.Refusal): Fai
   subject
 })
 
-/** Not within the attempt, whose request it would keep: a program may keep all replies of a day. */
+/** Outside of the attempt, whose request it would keep alive: a program may keep all replies of a day. */
 const afterwards =
   (log: CallLog, response: Classify.Response, sender: Classify.Sender): Provenance.Fail =>
   (fault, partial) =>

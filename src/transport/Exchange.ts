@@ -34,103 +34,118 @@ export interface Waits extends Watch.Waits {
   readonly headers: number
 }
 
-export type Exchange = (
-  request: HttpClientRequest.HttpClientRequest,
-  /** Takes the key out of a text. */
-  scrub: (text: string) => string,
-  /** The resources of the answer are given up with it. */
-  scope: Scope.Scope
-) => Effect.Effect<Answered, Failure.Failure>
-
-/** The headers have come; the body has not been read yet. */
+/** The headers have arrived; the body has not been read yet. */
 export interface Answered extends Omit<ResponseBody.Source, "waits" | "onEnd"> {
   readonly response: HttpClientResponse.HttpClientResponse
 }
 
+type SentExit = Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>
+
 /** It never fails: Effect logs the failure of a fiber that nobody waits for, and this one may quote the key. */
-type Sent = Fiber.RuntimeFiber<Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>>
+type Sent = Fiber.RuntimeFiber<SentExit>
+
+export const make = (options: Options): Exchanges => new Exchanges(options)
 
 /**
- * The request runs in a fiber of its own, so that it can be given up when the headers are late.
+ * The exchanges of one client. A request runs in a fiber of its own, so that it can be given up when the headers are
+ * late.
  *
  * The client's own span is off: it would carry every header of the answer, in which a server may echo the key, and it
  * does not know that `api-key` is a secret.
  */
-export const make = ({ client, provider, waits }: Options): Exchange => {
-  const quiet = HttpClient.withScope(HttpClient.withTracerDisabledWhen(client, () => true))
-  // At least 1 ms: a zero would keep the watch awake all the time.
-  const shortest = Math.max(1, Math.min(waits.headers, waits.idle, waits.stall))
-  const all = new WeakMap<Clock.Clock, Watch.Watches>()
+export class Exchanges {
+  private readonly client: HttpClient.HttpClient.With<HttpClientError.HttpClientError, Scope.Scope>
+  private readonly provider: string
+  private readonly waits: Waits
+  private readonly watches = new WeakMap<Clock.Clock, Watch.Watches>()
 
-  const watchesBy = (clock: Clock.Clock): Watch.Watches => {
-    const watches = all.get(clock) ?? Watch.make(clock, shortest)
-    all.set(clock, watches)
-    return watches
+  constructor({ client, provider, waits }: Options) {
+    this.client = HttpClient.withScope(HttpClient.withTracerDisabledWhen(client, () => true))
+    this.provider = provider
+    this.waits = waits
   }
 
-  const begin = (request: HttpClientRequest.HttpClientRequest, scope: Scope.Scope) =>
-    Effect.gen(function* () {
+  /**
+   * @param scrub Removes the key from a text.
+   * @param scope The resources of the answer are given up with it.
+   */
+  run(
+    request: HttpClientRequest.HttpClientRequest,
+    scrub: (text: string) => string,
+    scope: Scope.Scope
+  ): Effect.Effect<Answered, Failure.Failure> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(this.begin(request, scope), (ongoing) =>
+        Effect.flatMap(restore(this.headers(ongoing)), (exit) => this.answered(ongoing, responseOf(exit), scrub))
+      )
+    )
+  }
+
+  private begin(request: HttpClientRequest.HttpClientRequest, scope: Scope.Scope): Effect.Effect<Ongoing> {
+    return Effect.gen(this, function* () {
       const clock = yield* Effect.clock
       const connection = yield* Scope.make()
-      const execute = Effect.mapInputContext(quiet.execute(request), (context: Context.Context<never>) =>
+      const execute = Effect.mapInputContext(this.client.execute(request), (context: Context.Context<never>) =>
         Context.add(unredirected(context), Scope.Scope, connection)
       )
       // A call whose signal had been aborted before it began is interrupted in this pause, and sends nothing.
       const paused = Effect.zipRight(Effect.yieldNow(), Effect.exit(execute))
       const sent = yield* Effect.forkDaemon(Effect.interruptible(paused))
       const watch = new Watch.Watch(clock)
-      const watches = watchesBy(clock)
+      const watches = this.watchesBy(clock)
       yield* watches.begin(watch)
-      const held = new Held(sent, connection, watch, watches)
+      const ongoing = new Ongoing(sent, connection, watch, watches)
       yield* Scope.addFinalizer(
         scope,
-        Effect.suspend(() => held.giveUp())
+        Effect.suspend(() => ongoing.giveUp())
       )
-      return held
+      return ongoing
     })
+  }
 
-  const headers = ({ sent, watch }: Held) =>
-    Effect.async<Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>, Failure.Failure>(
-      (resume) => {
-        const late = watch.now() + waits.headers
-        watch.arm(
-          () => late,
-          () => resume(Effect.fail(tooLate(provider)))
-        )
-        sent.addObserver((ended) => {
-          watch.disarm()
-          resume(ended)
-        })
-      }
-    )
+  private watchesBy(clock: Clock.Clock): Watch.Watches {
+    const { headers, idle, stall } = this.waits
+    // At least 1 ms: a zero would keep the watch awake all the time.
+    const watches = this.watches.get(clock) ?? Watch.make(clock, Math.max(1, Math.min(headers, idle, stall)))
+    this.watches.set(clock, watches)
+    return watches
+  }
 
-  return (request, scrub, scope) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(begin(request, scope), (held) =>
-        Effect.flatMap(restore(headers(held)), (exit): Effect.Effect<Answered, Failure.Failure> => {
-          const response = given(exit)
-          if (Exit.isFailure(response)) {
-            return Effect.failCause(Cause.map(response.cause, (error) => broken(provider, error, scrub)))
-          }
-          if (!isResponse(response.value)) return Effect.fail(none(provider))
-          return Effect.map(ClientResponse.body(response.value), (body): Answered => {
-            held.body = body
-            return {
-              response: response.value,
-              watch: held.watch,
-              body: scrubbed(body, scrub),
-              onComplete: held.complete
-            }
-          })
-        })
+  /** Waits for the headers. */
+  private headers({ sent, watch }: Ongoing): Effect.Effect<SentExit, Failure.Failure> {
+    return Effect.async((resume) => {
+      const deadline = watch.now() + this.waits.headers
+      watch.arm(
+        () => deadline,
+        () => resume(Effect.fail(timedOut(this.provider)))
       )
-    )
+      sent.addObserver((ended) => {
+        watch.disarm()
+        resume(ended)
+      })
+    })
+  }
+
+  private answered(
+    ongoing: Ongoing,
+    exit: SentExit,
+    scrub: (text: string) => string
+  ): Effect.Effect<Answered, Failure.Failure> {
+    const { provider } = this
+    if (Exit.isFailure(exit)) {
+      return Effect.failCause(Cause.map(exit.cause, (error) => broken(provider, error, scrub)))
+    }
+    const response = exit.value
+    if (!isResponse(response)) return Effect.fail(noResponse(provider))
+    return Effect.map(ClientResponse.body(response), (body) => {
+      ongoing.body = body
+      return { response, watch: ongoing.watch, body: scrubbed(body, scrub), onComplete: ongoing.complete }
+    })
+  }
 }
 
 /** A client that fails because of the status still has an answer; what it means is decided here. */
-const given = <E extends HttpClientError.HttpClientError>(
-  exit: Exit.Exit<HttpClientResponse.HttpClientResponse, E>
-): Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError> => {
+const responseOf = (exit: SentExit): SentExit => {
   if (Exit.isSuccess(exit)) return exit
   const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
   return error?._tag === "ResponseError" && error.reason === "StatusCode" ? Exit.succeed(error.response) : exit
@@ -145,14 +160,15 @@ const isResponse = (response: HttpClientResponse.HttpClientResponse): boolean =>
   }
 }
 
-/** The word for what broke comes from the platform, which may quote anything. */
+/** The code for what broke comes from the platform, which may quote anything. */
 const scrubbed = ({ hasEnded, next, release }: Body.Body, scrub: (text: string) => string): Body.Body => ({
   hasEnded,
   release,
-  next: (then) => next((chunk) => then(chunk._tag === "Broken" ? { ...chunk, code: word(chunk.code, scrub) } : chunk))
+  next: (then) =>
+    next((chunk) => then(chunk._tag === "Broken" ? { ...chunk, code: shownCode(chunk.code, scrub) } : chunk))
 })
 
-const word = (code: string, scrub: (text: string) => string): string => Redaction.shown(code, 120, scrub)
+const shownCode = (code: string, scrub: (text: string) => string): string => Redaction.shown(code, 120, scrub)
 
 /** Servers end the body a moment after `[DONE]`. Some never do. In milliseconds. */
 const lingersFor = 1000
@@ -160,15 +176,18 @@ const lingersFor = 1000
 /** The most bytes read after a complete answer. The end of a body takes a line or two. */
 const lingersOver = 4096
 
-/** Waits for nobody, yet what can be given up at once has been given up when a call that broke it off goes on. */
+/**
+ * A few turns of the scheduler. A call that breaks off its exchange waits no longer than this, and by then whatever can
+ * be released at once has been released.
+ */
 const aMoment = Effect.repeatN(Effect.yieldNow(), 3)
 
-/** The parts of an exchange that exist so far. All are given up together. */
-class Held {
+/** An exchange that has begun: the parts of it that exist so far, which are given up together. */
+class Ongoing {
   body: Body.Body | undefined
   /** The answer is complete, and only the end of its body is still awaited. */
   private lingers = false
-  /** The call has given it up; only its lingering keeps it. */
+  /** The call has given it up, so it ends with its lingering. */
   private isGivenUp = false
 
   constructor(
@@ -178,7 +197,10 @@ class Held {
     private readonly watches: Watch.Watches
   ) {}
 
-  /** Nothing that comes now is of use, but a body read to its end leaves its connection to the next request. */
+  /**
+   * The answer is complete, and what follows it is of no use. But it is read all the same, because only a body that has
+   * been read to its end leaves its connection to the next request.
+   */
   readonly complete = (): void => {
     this.lingers = true
     this.breakOffAt(this.watch.now() + lingersFor)
@@ -186,7 +208,7 @@ class Held {
     if (this.lingers) this.watches.wake()
   }
 
-  /** Breaks off what has not ended. Nobody waits for that: a client may take for ever. */
+  /** Breaks off what has not ended, without waiting until that is done: a client may take for ever. */
   giveUp(): Effect.Effect<void> {
     this.isGivenUp = true
     if (this.lingers) return Effect.void
@@ -195,9 +217,9 @@ class Held {
   }
 
   private readAway(left: number): void {
-    this.body?.next((read) => {
-      if (read._tag !== "Bytes") this.endLingering()
-      else if (left > read.bytes.length) this.readAway(left - read.bytes.length)
+    this.body?.next((chunk) => {
+      if (chunk._tag !== "Bytes") this.endLingering()
+      else if (left > chunk.bytes.length) this.readAway(left - chunk.bytes.length)
       else {
         // Too long for the end of a body: it is something else.
         this.breakOffAt(this.watch.now())
@@ -206,9 +228,9 @@ class Held {
     })
   }
 
-  private breakOffAt(late: number): void {
+  private breakOffAt(deadline: number): void {
     this.watch.arm(
-      () => late,
+      () => deadline,
       (fork) => {
         this.endLingering()
         fork(this.breakOff)
@@ -238,7 +260,7 @@ export const unredirected = <R>(context: Context.Context<R>): Context.Context<R>
   return Context.add(context, FetchHttpClient.RequestInit, { ...init, redirect: "manual" })
 }
 
-const tooLate = (provider: string): Failure.Failure => ({
+const timedOut = (provider: string): Failure.Failure => ({
   _tag: "Transient",
   provider,
   emitted: false,
@@ -246,8 +268,8 @@ const tooLate = (provider: string): Failure.Failure => ({
   clock: "headers"
 })
 
-/** The client returned something that is not a response. Another try would return the same. */
-const none = (provider: string): Failure.Failure => ({
+/** The client returned something that is not a response, and would do so again. */
+const noResponse = (provider: string): Failure.Failure => ({
   _tag: "InvalidResponse",
   provider,
   emitted: false,
@@ -261,7 +283,7 @@ export const broken = (
   scrub: (text: string) => string
 ): Failure.Failure => {
   const system = Body.codeOf(error.cause)
-  const code = word(system ?? error.reason, scrub)
+  const code = shownCode(system ?? error.reason, scrub)
   const facts = { provider, emitted: false, code }
   if (system !== undefined && untrusted.has(system)) {
     return { _tag: "InvalidRequest", ...facts, reason: "BadRequest", problem: "UntrustedCertificate" }

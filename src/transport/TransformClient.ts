@@ -1,7 +1,7 @@
 /**
  * The same calls for other people's clients: an `HttpClient` in, an `HttpClient` out, for any API whose 401 can pass. The
- * key goes only where the credential belongs, the calls wait at its gate, and what is refused for good comes back as the
- * response that it was, so the program above sees what it would have seen.
+ * key goes only where the credential belongs, the calls wait at its gate, and a request that stays refused comes back as
+ * the response that it was, so the program above sees what it would have seen.
  */
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -24,7 +24,7 @@ import type * as RetryPolicy from "../RetryPolicy.js"
 import * as Call from "./Call.js"
 import * as Exchange from "./Exchange.js"
 
-/** What `transformClient` is told. */
+/** The options of `transformClient`. */
 export interface Options {
   /** Names the provider in notices, errors and spans. */
   readonly provider: string
@@ -58,86 +58,99 @@ interface Refused {
 }
 
 const transform = (client: HttpClient.HttpClient, options: Options): HttpClient.HttpClient => {
-  const { credential, provider, scheme = Key.bearer } = options
   const { postprocess, preprocess } = halves(client)
-  const call = Call.make({ ...options, scheme, sendKey: "always" })
+  const transformed = new Transformed(postprocess, options)
+  return HttpClient.makeWith(
+    Effect.flatMap((request) => transformed.run(request)),
+    preprocess
+  )
+}
+
+class Transformed {
+  private readonly scheme: Key.Scheme
+  private readonly calls: Call.Calls
+
+  constructor(
+    private readonly postprocess: Halves["postprocess"],
+    private readonly options: Options
+  ) {
+    this.scheme = options.scheme ?? Key.bearer
+    this.calls = Call.make({ ...options, scheme: this.scheme, sendKey: "always" })
+  }
 
   /** One call for a request that is ready to be sent, but for the key. */
-  const run = (request: Request): Outcome =>
-    Effect.suspend(() => {
-      const shown = without(request, scheme)
+  run(request: Request): Outcome {
+    return Effect.suspend(() => {
+      const shown = withoutHeader(request, this.scheme.header)
       let last: Refused | undefined
       const send: Call.Send<Outcome, never> = (attempt) =>
-        Effect.catchAll(answered(attempt, shown), (refused) => {
+        Effect.catchAll(this.send(attempt, shown), (refused) => {
           last = refused
           return Effect.fail(refused.error)
         })
-      return Effect.zipRight(
-        own(request),
-        Effect.scopedWith((scope) => call({ request, provesKey: true, send }, scope))
-      ).pipe(
-        Effect.matchEffect({
-          onSuccess: (outcome) => outcome,
-          onFailure: (error) =>
-            last === undefined || wasNotSent(error) ? Effect.fail(notSent(shown, error)) : last.outcome(error)
-        })
-      )
+      const answered = Effect.scopedWith((scope) => this.calls.run({ request, provesKey: true, send }, scope))
+      return Effect.matchEffect(Effect.zipRight(this.own(request), answered), {
+        onSuccess: (outcome) => outcome,
+        onFailure: (error) =>
+          last === undefined || wasNotSent(error) ? Effect.fail(notSent(shown, error)) : last.outcome(error)
+      })
     })
+  }
 
-  /** The memory knows a key at a host, so the host is told before the key is read. One that gets no key owns none. */
-  const own = (request: Request): Effect.Effect<unknown> => {
+  /** The memory knows a key at a host, so it needs the host before the key is read. A host that gets no key owns none. */
+  private own(request: Request): Effect.Effect<unknown> {
+    const { allowInsecure, credential } = this.options
     const origin = Key.originOf(request)
-    const isSafe = origin !== undefined && (options.allowInsecure === true || !BaseUrl.isExposed(origin))
+    const isSafe = origin !== undefined && (allowInsecure === true || !BaseUrl.isExposed(origin))
     return isSafe ? credential.bind(origin) : Effect.void
   }
 
-  const answered = (attempt: Call.Attempt, request: Request): Effect.Effect<Outcome, Refused> => {
-    const sight: KeylessResponse.Sight = { request, redact: (text) => Key.redact(attempt.key, text) }
-    const answer = sent(postprocess(Effect.succeed(attempt.request)), scheme, sight.redact)
+  private send(attempt: Call.Attempt, request: Request): Effect.Effect<Outcome, Refused> {
+    const view: KeylessResponse.View = { request, redact: (text) => Key.redact(attempt.key, text) }
+    const answer = sent(this.postprocess(Effect.succeed(attempt.request)), this.scheme, view.redact)
     return Effect.matchEffect(answer, {
-      onSuccess: (response) => judged(attempt, response, sight, Effect.succeed),
+      onSuccess: (response) => judged(attempt, response, view, Effect.succeed),
       onFailure: (error) =>
         error._tag === "ResponseError" && error.reason === "StatusCode"
           ? // A client that fails because of the status still has an answer.
-            judged(attempt, error.response, sight, (response, cause) =>
-              Effect.fail(responseError(error, response, sight, cause))
+            judged(attempt, error.response, view, (response, cause) =>
+              Effect.fail(responseError(error, response, view, cause))
             )
           : Effect.fail({
-              error: attempt.failed(Exchange.broken(provider, error, Key.scrub(attempt.key))),
-              outcome: (cause) => Effect.fail(brokenOff(error, sight, cause))
+              error: attempt.failed(Exchange.broken(this.options.provider, error, Key.scrub(attempt.key))),
+              outcome: (cause) => Effect.fail(brokenOff(error, view, cause))
             })
     })
   }
+}
 
-  const judged = (
-    attempt: Call.Attempt,
-    response: Response,
-    sight: KeylessResponse.Sight,
-    outcome: (response: Response, error?: Error) => Outcome
-  ): Effect.Effect<Outcome, Refused> => {
-    attempt.span.attribute("status", response.status)
-    if (response.status >= 200 && response.status < 300) {
-      return Effect.succeed(outcome(KeylessResponse.make(response, sight)))
-    }
-    return Effect.flatMap(beginning(response), (body) => {
-      const same = KeylessResponse.withBody(response, body, sight)
-      const refused = attempt.fail({ _tag: "Refused", body: new TextDecoder().decode(body) }, response)
-      return Effect.mapError(refused, (error) => ({ error, outcome: (error) => outcome(same, error) }))
-    })
+/** A 2xx is handed on. Any other answer is a refusal, which is handed on if nothing better comes. */
+const judged = (
+  attempt: Call.Attempt,
+  response: Response,
+  view: KeylessResponse.View,
+  outcome: (response: Response, error?: Error) => Outcome
+): Effect.Effect<Outcome, Refused> => {
+  attempt.span.attribute("status", response.status)
+  if (response.status >= 200 && response.status < 300) {
+    return Effect.succeed(outcome(KeylessResponse.make(response, view)))
   }
-
-  return HttpClient.makeWith(Effect.flatMap(run), preprocess)
+  return Effect.flatMap(beginning(response), (body) => {
+    const same = KeylessResponse.withBody(response, body, view)
+    const refused = attempt.fail({ _tag: "Refused", body: new TextDecoder().decode(body) }, response)
+    return Effect.mapError(refused, (error) => ({ error, outcome: (error) => outcome(same, error) }))
+  })
 }
 
 /**
  * Puts the key of the credential into every request of a client, and gives it the retries of a provider: a key that was
  * accepted before and is refused is tried again, what may pass is waited out, calls with the same credential wait
- * together, and a key that is refused for good is not tried any more.
+ * together, and a key that stays refused is not tried any more.
  *
- * What is refused for good comes back as the response that it was, with at most 64 KiB of its body. An error is the
+ * A request that stays refused comes back as the response that it was, with at most 64 KiB of its body. An error is the
  * platform's own, and its `cause` the `ProviderError` that says what happened: `RequestError` where nothing was sent
  * (no key, another host, plain http) or the connection broke. No error and no response has the key in it, and a body
- * that a server streams is handed on as it comes. It follows no redirect over `fetch`, because the key would go along.
+ * that a server streams is handed on as it comes. Over `fetch` it follows no redirect, because that would send the key along.
  *
  * The client's own `mapRequest` (a base URL, say) is in effect before the key is put in; retries of its own multiply
  * with these.
@@ -177,7 +190,7 @@ const isFunction = (value: object, name: string): boolean =>
   Predicate.hasProperty(value, name) && typeof value[name] === "function"
 
 /** A span of the client's own shows the headers of the request, except those that it is told to redact. */
-const sent = (answer: Outcome, scheme: Key.Scheme, redact: KeylessResponse.Sight["redact"]): Outcome => {
+const sent = (answer: Outcome, scheme: Key.Scheme, redact: KeylessResponse.View["redact"]): Outcome => {
   const secret = scheme.header.toLowerCase()
   return answer.pipe(
     Effect.mapInputContext((context: Context.Context<never>) => Exchange.unredirected(context)),
@@ -187,7 +200,7 @@ const sent = (answer: Outcome, scheme: Key.Scheme, redact: KeylessResponse.Sight
 }
 
 /** The program may have put in a key itself. Ours replaces it, and may be the same. */
-const without = (request: Request, { header }: Key.Scheme): Request =>
+const withoutHeader = (request: Request, header: string): Request =>
   header.toLowerCase() in request.headers ? HttpClientRequest.setHeader(request, header, "[redacted]") : request
 
 /** How much of a refusal's body is read, which is also what the program above gets. */
@@ -203,7 +216,7 @@ const beginning = (response: Response): Effect.Effect<Uint8Array<ArrayBuffer>> =
 const responseError = (
   { description, reason }: HttpClientError.ResponseError,
   response: Response,
-  { redact, request }: KeylessResponse.Sight,
+  { redact, request }: KeylessResponse.View,
   cause: Error | undefined
 ): HttpClientError.ResponseError =>
   new HttpClientError.ResponseError({
@@ -217,19 +230,19 @@ const responseError = (
 /** The client's own cause may quote the request, key and all. */
 const brokenOff = (
   error: HttpClientError.HttpClientError,
-  sight: KeylessResponse.Sight,
+  view: KeylessResponse.View,
   cause: Error
 ): HttpClientError.HttpClientError =>
   error._tag === "ResponseError"
-    ? responseError(error, KeylessResponse.make(error.response, sight), sight, cause)
+    ? responseError(error, KeylessResponse.make(error.response, view), view, cause)
     : new HttpClientError.RequestError({
-        request: sight.request,
+        request: view.request,
         reason: error.reason,
         cause,
         description: cause.message
       })
 
-/** Whether the fault was found before there was a request: what a server or the system says has a status or a code. */
+/** Whether the fault was found before anything was sent: an error of the server has a status, one of the system a code. */
 const wasNotSent = ({ code, status }: Error): boolean => code === undefined && status === undefined
 
 const notSent = (request: Request, cause: Error): HttpClientError.RequestError => {
