@@ -1,5 +1,5 @@
 /**
- * The base URL of a provider, as users write it: with or without a final slash or `/v1`, or with a typing error.
+ * The base URL of a provider, as users write it: with or without a final slash or `/v1`, or with a typo.
  */
 
 /** `undefined` if the text is not an absolute http or https URL, or contains a user name or password. */

@@ -1,6 +1,6 @@
 /**
- * The words of a conversation: what a program asks (`Request`), what arrives (`Event`) and what that adds up to
- * (`Reply`). Plain data, the same for every provider; the protocols translate.
+ * A conversation: what a program asks (`Request`), what arrives (`Event`) and what that adds up to (`Reply`). Plain
+ * data, the same for every provider; the protocols translate it.
  */
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
@@ -15,8 +15,8 @@ export * from "./chat/Reply.js"
 export * from "./chat/Request.js"
 
 /**
- * Runs a stream to its end and adds it up. A provider's stream always ends with `Finish` or fails; one that just ends is a
- * defect.
+ * Runs a stream to its end and adds up its events. A provider's stream ends with `Finish` or fails; a stream that ends
+ * without either is a defect.
  *
  * @example
  * import { Chat, Provider } from "knowngood"
@@ -28,9 +28,9 @@ export const collect = <E, R>(self: Stream.Stream<Event, E, R>): Effect.Effect<R
     const { add, reply } = sum()
     const run = Stream.runForEachChunk(self, (events) => Effect.sync(() => Chunk.forEach(events, add)))
     return Effect.map(run, () => {
-      const whole = reply()
-      if (whole === undefined) throw new Error("Chat.collect: the stream ended without a Finish event")
-      return whole
+      const complete = reply()
+      if (complete === undefined) throw new Error("Chat.collect: the stream ended without a Finish event")
+      return complete
     })
   })
 

@@ -1,14 +1,15 @@
 /**
- * Text from many small pieces, kept in few: a chain of 200,000 strings takes ten times the room of their text.
+ * Joins many small pieces of text, a block of them at a time: a chain of 200,000 strings takes ten times the memory of
+ * their text.
  */
 
 export interface Joiner {
   readonly add: (text: string) => void
-  /** All of it. */
+  /** All text so far. */
   readonly join: () => string
 }
 
-/** So many pieces are kept apart. */
+/** How many pieces are kept apart before they are joined. */
 const piecesInABlock = 1024
 
 export const make = (): Joiner => {

@@ -2,7 +2,7 @@
  * JSON from outside: parsed without throwing, and read without trust.
  */
 
-/** A JSON object whose fields are yet to be read. */
+/** A JSON object, about whose fields nothing is known yet. */
 export type Fields = { readonly [key: string]: unknown }
 
 /** The value, or `undefined` if the text is not JSON. */
@@ -14,7 +14,7 @@ export const parse = (text: string): unknown => {
   }
 }
 
-/** As `parse`, for a value that is handed on whole: `__proto__` and `constructor` keys are dropped at every depth. */
+/** Like `parse`, for a value that the program gets: `__proto__` and `constructor` keys are dropped at every depth. */
 export const parseHandedOn = (text: string): unknown => {
   try {
     return suspicious.test(text) ? JSON.parse(text, dropPrototypeKeys) : JSON.parse(text)
@@ -50,7 +50,7 @@ export const nonEmpty = (value: unknown): string | undefined =>
 export const defined = (fields: Fields): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 
-// The reviver costs several times the parse, so it runs only where one of the keys can stand, escaped ones included.
+// The reviver costs several times the parse, so it runs only if one of the keys may occur, perhaps escaped.
 const suspicious = /__proto__|constructor|\\u/
 
 const dropPrototypeKeys = (key: string, value: unknown): unknown =>

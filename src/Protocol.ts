@@ -1,5 +1,5 @@
 /**
- * What a wire format is. Types alone: a protocol is written as a plain object, and `answer/WireReader` drives it.
+ * What a wire format is. Types only: a protocol is a plain object, which `answer/WireReader` drives.
  *
  * A protocol is pure: it encodes a request into a body, and decodes an answer a step at a time. It knows no host and
  * no key. Where two hosts of one wire differ, the wire's own `make` takes a dialect and closes over it.
@@ -10,7 +10,7 @@ import type * as Fault from "./refusal/Fault.js"
 
 /** One wire format, as one host speaks it. `OpenAiChat.make` and `AnthropicMessages.make` give one. */
 export interface Protocol {
-  /** The wire's name. What must be replayed to a model carries it, and goes back over the wire of this name alone. */
+  /** The wire's name. A `Replay` carries it, and is sent back only over the wire of that name. */
   readonly id: string
   /** Where a chat is posted, under the base URL. */
   readonly path: string
@@ -19,19 +19,19 @@ export interface Protocol {
   /** The body of a request. A value that JSON cannot hold may make it throw: such a request is `InvalidRequest`. */
   readonly encode: (request: Chat.Request, options: EncodeOptions) => Body
   /**
-   * The first thing in a body that the wire's version or the model is known to refuse, by the name that a request has
-   * for it. Such a body is not sent.
+   * The first field of a body that the wire's version or the model is known to refuse, by its name in a request;
+   * `undefined` if there is none. A body with one is not sent.
    */
   readonly unsupported: (body: Body) => string | undefined
-  /** Makes what decodes one answer. */
+  /** Makes a decoder for one answer. */
   readonly decoder: () => Decoder
-  /** Where the models are listed, under the base URL. */
+  /** Where the list of models is, under the base URL. */
   readonly modelsPath: string
   /** Decodes the list of models from the text of its body. */
   readonly decodeModels: (text: string) => ReadonlyArray<Model> | Fault.Fault
 }
 
-/** A request as the wire has it, before it is written as JSON. */
+/** A request in the wire's own fields, before it is written as JSON. */
 export type Body = Json.Fields
 
 /** What a body needs besides the request. */
@@ -44,9 +44,9 @@ export interface EncodeOptions {
 
 /** A model that a provider lists. */
 export interface Model {
-  /** What a request names it by. */
+  /** The name that a request gives as its `model`. */
   readonly id: string
-  /** What a reader is shown, if the provider says it. */
+  /** The name to show to people, if the provider says it. */
   readonly name: string | undefined
   /** Who made it, if the provider says it. */
   readonly ownedBy: string | undefined
@@ -59,7 +59,7 @@ export interface Model {
 /** Whether to read on: the answer has more, is complete, or failed. */
 export type Step = "more" | "done" | Fault.Fault
 
-/** Decodes one answer. Each method appends to `events` what it has read. */
+/** Decodes one answer. Each method appends what it reads to `events`. */
 export interface Decoder {
   /** Reads one server-sent event. */
   readonly step: (data: string, name: string, events: Array<Chat.Event>) => Step

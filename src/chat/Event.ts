@@ -3,19 +3,19 @@
  */
 import type { Replay, ToolCall } from "./Message.js"
 
-/** A piece of an answer. Every answer ends with `Finish`; what belongs together arrives in order. */
+/** A piece of an answer, in the order in which the model made it. Every answer ends with `Finish`. */
 export type Event =
   /** A piece of the text that the model writes for the reader. */
   | { readonly _tag: "TextDelta"; readonly text: string }
-  /** A piece of what the model thinks. */
+  /** A piece of the model's thinking. */
   | { readonly _tag: "ReasoningDelta"; readonly text: string }
-  /** A piece of a tool call's arguments, as text: for showing. `ToolCall` follows when they are complete. */
+  /** A piece of a tool call's arguments, as text to show. `ToolCall` follows when they are complete. */
   | { readonly _tag: "ToolCallDelta"; readonly id: string; readonly name: string; readonly delta: string }
-  /** A complete tool call. One that was cut off is never handed out. */
+  /** A complete tool call. One that was cut off is never emitted. */
   | ({ readonly _tag: "ToolCall" } & ToolCall)
   | Finish
 
-/** The end of an answer, and what is known of it as a whole. */
+/** The end of an answer, and what is known about all of it. */
 export interface Finish {
   readonly _tag: "Finish"
   /** Why the model stopped. */
@@ -30,7 +30,7 @@ export interface Finish {
   readonly id: string | undefined
   /** What the model said instead of an answer, or why it was stopped, where the wire keeps that apart from the text. */
   readonly refusal?: string | undefined
-  /** What the wire needs to see again with the answer. */
+  /** What must be sent back with the answer. */
   readonly replay?: Replay | undefined
 }
 
@@ -47,7 +47,7 @@ export interface Usage {
   readonly totalTokens: number | undefined
   /** The part of `inputTokens` that came from the provider's cache. */
   readonly cachedInputTokens: number | undefined
-  /** Tokens that the model thought in. */
+  /** Tokens that the model spent on thinking. */
   readonly reasoningTokens: number | undefined
 }
 

@@ -2,16 +2,16 @@
  * The messages of a conversation, and what they are made of.
  */
 
-/** A mark after which the provider may cache the prompt. Anthropic's wire has it; the others cache by themselves. */
+/** Marks where a cached part of the prompt ends. Only Anthropic's wire needs it; the others cache by themselves. */
 export interface Cacheable {
-  /** Ends a cached prefix here. `"5m"` and `"1h"` are how long Anthropic keeps it. Default: no mark. */
+  /** The prompt is cached up to here, for five minutes or an hour. Default: no mark. */
   readonly cache?: "5m" | "1h" | undefined
 }
 
 /** A piece of text within a message. */
 export interface TextPart extends Cacheable {
   readonly type: "text"
-  /** The text itself. A part of nothing but white space is left out on Anthropic's wire, which refuses one. */
+  /** The text itself. Text that is only white space is not sent on Anthropic's wire, which refuses it. */
   readonly text: string
 }
 
@@ -22,13 +22,13 @@ export interface ImagePart extends Cacheable {
   readonly source: { readonly url: string } | { readonly base64: string; readonly mediaType: string }
 }
 
-/** What a message may consist of, where it is not plain text. */
+/** What a message consists of, unless it is plain text. */
 export type Part = TextPart | ImagePart
 
 /** Instructions that hold for the whole conversation. */
 export interface SystemMessage extends Cacheable {
   readonly role: "system"
-  /** An empty one is left out. */
+  /** The instructions. An empty text is not sent. */
   readonly content: string
 }
 
@@ -47,7 +47,7 @@ export interface ToolCall {
   readonly name: string
   /** The arguments: parsed JSON, not yet checked against the tool's schema. `Tool.decode` does that. */
   readonly input: unknown
-  /** What its wire needs to see again with the call: Gemini's thought signature. */
+  /** What must be sent back with the call: Gemini's thought signature. */
   readonly replay?: Replay | undefined
 }
 
@@ -58,15 +58,15 @@ export interface AssistantMessage {
   readonly content: string | ReadonlyArray<TextPart>
   /** What the model thought before it spoke. Sent only to hosts that demand it back: DeepSeek and MiMo. */
   readonly reasoning?: string | undefined
-  /** The tools that the model called. Each call wants a `ToolMessage` behind it; a missing one is made up for. */
+  /** The tools that the model called. A `ToolMessage` should follow for each; if one is missing, the SDK adds it. */
   readonly toolCalls?: ReadonlyArray<ToolCall> | undefined
-  /** What the wire needs to see again: signed thinking, `reasoning_details`. */
+  /** What must be sent back with the message: signed thinking, `reasoning_details`. */
   readonly replay?: Replay | undefined
 }
 
 /**
- * What one wire needs to see again and no other wire can read: Anthropic's signed thinking blocks, OpenRouter's
- * `reasoning_details`. A message that goes to another wire is sent without it.
+ * What must be sent back over one wire and means nothing to any other: Anthropic's signed thinking, OpenRouter's
+ * `reasoning_details`. Over another wire, the message is sent without it.
  */
 export interface Replay {
   /** The `id` of the protocol that can read it. */
@@ -84,7 +84,7 @@ export interface ToolMessage extends Cacheable {
   readonly name: string
   /** Text, or parts: text and pictures. */
   readonly content: string | ReadonlyArray<Part>
-  /** Whether the tool failed. Anthropic's wire tells the model so; on the others the text has to. Default false. */
+  /** Whether the tool failed. Anthropic's wire tells the model so; on other wires, only the text can. Default false. */
   readonly isError?: boolean | undefined
 }
 
@@ -95,7 +95,7 @@ export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessa
 export const system = (content: string, options?: Cacheable): SystemMessage => ({ role: "system", content, ...options })
 
 /**
- * A message of the user's: text, or parts.
+ * A message from the user: text, or parts.
  *
  * @example
  * Chat.user("Why is the sky blue?")
@@ -107,7 +107,7 @@ export const user = (content: string | ReadonlyArray<Part>, options?: Cacheable)
   ...options
 })
 
-/** A message of the model's, for a history that a program writes itself. `Reply.message` is one already. */
+/** A message from the model, for a history that a program writes itself. `Reply.message` already is one. */
 export const assistant = (
   content: string | ReadonlyArray<TextPart>,
   options?: Omit<AssistantMessage, "role" | "content">

@@ -5,7 +5,7 @@ import * as Joiner from "../Joiner.js"
 import type { Event, Finish, FinishReason, Usage } from "./Event.js"
 import type { AssistantMessage, ToolCall } from "./Message.js"
 
-/** A whole answer: the sum of its events. */
+/** A complete answer: the sum of its events. */
 export interface Reply {
   /** The text that the model wrote for the reader. Empty if it only called tools. */
   readonly text: string
@@ -36,15 +36,15 @@ export const reply = (events: Iterable<Event>): Reply | undefined => {
   return reply()
 }
 
-/** A sum of events, made an event at a time. */
+/** Adds up events, one at a time. */
 export interface Sum {
-  /** Adds an event. What comes behind `Finish` is no part of the answer. */
+  /** Adds an event. Whatever follows `Finish` is ignored. */
   readonly add: (event: Event) => void
-  /** The answer; `undefined` as long as there was no `Finish`. */
+  /** The answer; `undefined` until `Finish` was added. */
   readonly reply: () => Reply | undefined
 }
 
-/** An empty sum, for a program that follows an answer event by event and wants the whole at the end. */
+/** Starts a sum, for a program that follows an answer event by event and wants the reply at the end. */
 export const sum = (): Sum => {
   const text = Joiner.make()
   const reasoning = Joiner.make()

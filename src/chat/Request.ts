@@ -9,7 +9,7 @@ export type JsonSchema = Json.Fields
 
 /** A tool that the model may call. `Tool.make` makes one from an Effect schema. */
 export interface ToolDefinition extends Cacheable {
-  /** How the model calls it. */
+  /** The name by which the model calls it. */
   readonly name: string
   /** What it does, for the model. */
   readonly description?: string | undefined
@@ -17,9 +17,9 @@ export interface ToolDefinition extends Cacheable {
   readonly parameters: JsonSchema
 }
 
-/** A chat to be continued. Only `messages` is required; what is left out is left to the provider. */
+/** A conversation that the model is to continue. Only `messages` is required; the provider decides what is left out. */
 export interface Request {
-  /** The conversation so far, oldest first. A tool call without a result is given one that says so. */
+  /** The conversation so far, oldest first. A tool call that lacks a result gets one that says so. */
   readonly messages: ReadonlyArray<Message>
   /** Overrides the provider's model for this call. */
   readonly model?: string | undefined
@@ -29,7 +29,7 @@ export interface Request {
   readonly toolChoice?: "auto" | "none" | "required" | { readonly name: string } | undefined
   /** The most tokens that the answer may have. Required on the Anthropic wire, where the default is 4096. */
   readonly maxTokens?: number | undefined
-  /** Anthropic's API from 2026-10-21 on, and its models from 4.7 on, take neither this nor `topP`. */
+  /** How random the answer is. Anthropic's API since 2026-10-21 and its models since 4.7 refuse this and `topP`. */
   readonly temperature?: number | undefined
   /** The share of likely tokens that the model chooses from, 0 to 1. */
   readonly topP?: number | undefined
@@ -37,13 +37,13 @@ export interface Request {
   readonly stop?: ReadonlyArray<string> | undefined
   /** Makes answers repeatable, as far as the provider can. Anthropic's wire has no such field. */
   readonly seed?: number | undefined
-  /** How much the model may think. Sent in the provider's own words; left out where it has none. */
+  /** How much the model may think. Sent as the provider spells it; not sent where it has no such field. */
   readonly reasoning?: Reasoning | undefined
   /** `json`: any JSON value; a schema: that shape, where the provider can hold the model to it. */
   readonly output?: "json" | { readonly name?: string | undefined; readonly schema: JsonSchema } | undefined
-  /** Whom the request is for, by an opaque id, so that the provider can trace abuse. */
+  /** An opaque id of the person the request is for, so that the provider can trace abuse. */
   readonly user?: string | undefined
-  /** Fields of the provider's own, merged into the body. They cannot replace a field that the protocol sets. */
+  /** Fields that only this provider knows, merged into the body. They cannot replace a field that the protocol sets. */
   readonly extra?: Json.Fields | undefined
 }
 

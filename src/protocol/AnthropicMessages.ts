@@ -1,5 +1,5 @@
 /**
- * Anthropic's `POST /v1/messages`, as it, MiMo, DeepSeek, MiniMax and GLM speak it.
+ * Anthropic's `POST /v1/messages`, as Anthropic, MiMo, DeepSeek, MiniMax and GLM speak it.
  */
 import type * as Chat from "../Chat.js"
 import { unknownUsage } from "../chat/Event.js"
@@ -14,7 +14,7 @@ import * as ToolCalls from "./ToolCalls.js"
 export type { Dialect } from "./AnthropicMessagesRequest.js"
 
 /**
- * Anthropic's wire, as a host of this dialect speaks it. Default: in the oldest version, which every host takes.
+ * Anthropic's wire, as a host of this dialect speaks it. Default: in the oldest version, which every host accepts.
  *
  * @example
  * const protocol = AnthropicMessages.make({ version: "2023-06-01" })
@@ -38,25 +38,25 @@ export const make = (dialect: Dialect = {}): Protocol.Protocol => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 class Decoder implements Protocol.Decoder {
-  /** Whether a message began. Without one there is no answer. */
+  /** Whether a message has begun. Without one there is no answer. */
   private begun = false
   private id: string | undefined
   private model: string | undefined
-  /** Why it ended, in the wire's word; the last one counts. */
+  /** The last stop reason, in the wire's own word. */
   private reason: string | undefined
   private refusal: string | undefined
-  /** Each count as it was said last: they grow more exact as the answer goes on. */
+  /** The latest value of each count: they become more exact as the answer goes on. */
   private readonly usage: Record<string, number> = {}
   private readonly calls = ToolCalls.make(() => this.id)
-  /** The answer's content, part of which goes back with the conversation. */
+  /** The answer's content, part of which is sent back with the conversation. */
   private readonly blocks: Array<Block> = []
-  /** The block that a delta belongs to, by the index that the wire gave it last. */
+  /** The latest block with each index of the wire: deltas with that index belong to it. */
   private readonly byIndex = new Map<unknown, Block>()
 
   step(data: string, name: string, events: Array<Chat.Event>): Protocol.Step {
     if (name === "error") return { _tag: "Refused", body: data }
     if (data === "" || name === "ping") return "more"
-    // Some gateways end this wire as they end OpenAI's.
+    // Some gateways end this wire the way OpenAI's ends.
     if (data === "[DONE]") return this.finish(events)
     const event = Json.record(Json.parse(data))
     return event === undefined ? Fault.malformed("NotTheProtocol", data) : this.take(event, data, events)
@@ -120,14 +120,14 @@ class Decoder implements Protocol.Decoder {
         this.emitReasoning(block, fields["thinking"], events)
         break
       case "tool_use": {
-        // A stream says the input as text, behind an empty one.
+        // In a stream, this input is empty, and the real one follows as text.
         const input = Json.record(fields["input"]) ?? {}
         this.emitToolCall(block, Object.keys(input).length === 0 ? "" : ToolCalls.argumentsOf(input), events)
       }
     }
   }
 
-  /** A new one, but for a call that begins once more. */
+  /** A new block, unless a call that has begun is announced again. */
   private blockOf(index: unknown, fields: Json.Fields): Block {
     const known = this.byIndex.get(index)
     if (known?.isCall() && fields["type"] === "tool_use" && known.id() === fields["id"]) return known
@@ -150,7 +150,7 @@ class Decoder implements Protocol.Decoder {
         return block.cite(delta["citation"])
       case "input_json_delta": {
         const json = Json.string(delta["partial_json"]) ?? ""
-        // The tools that the server runs itself are no calls of the program's; they only go into the replay.
+        // Tools that the server runs itself are not for the program to call; they only go into the replay.
         return block.isCall() ? this.emitToolCall(block, json, events) : block.growInput(json)
       }
       default:
@@ -209,7 +209,7 @@ class Decoder implements Protocol.Decoder {
     return "done"
   }
 
-  /** A call that was cut off is none, and gets no result that could follow it. */
+  /** A call that was cut off is left out: the program never sees it, so no result could follow it. */
   private replay(): Chat.Replay {
     const content = this.blocks.flatMap((block) => {
       if (!block.isCall()) return block.replay()
@@ -226,16 +226,16 @@ class Decoder implements Protocol.Decoder {
 
 /** A block of the answer's content. */
 class Block {
-  /** As it began, with what came whole since. */
+  /** Its fields at the start, and those that arrived complete since. */
   private readonly fields: Record<string, unknown>
-  /** Fields of text, as they grow. */
+  /** Text fields, which grow piece by piece. */
   private readonly grown = new Map<string, Joiner.Joiner>()
-  /** The input of a tool, as it grows. */
+  /** The input of a tool, as JSON text that grows piece by piece. */
   private input = ""
   private readonly citations: Array<unknown> = []
 
   constructor(
-    /** Counted from 0 in the order of the answer. */
+    /** Its place in the answer, from 0. */
     readonly place: number,
     fields: Json.Fields
   ) {
@@ -272,15 +272,15 @@ class Block {
   }
 
   /**
-   * Takes a delta of another kind, also one of tomorrow: its text is added to the block's, its lists to the block's, and
-   * any other value takes the place of the one before.
+   * Applies a delta of any other kind, even one that Anthropic has yet to invent: text and lists are appended to the
+   * block's, and any other value replaces the previous one.
    */
   keep(delta: Json.Fields): void {
-    if (!this.goesBackWhole()) return
+    if (!this.isOpaque()) return
     for (const [field, value] of Object.entries(delta)) {
       const before = this.fields[field]
       if (field === "type" || field === "__proto__" || (value === null && before !== undefined)) continue
-      if (typeof value === "string" && !comesWhole.has(field)) {
+      if (typeof value === "string" && !replaced.has(field)) {
         if (!this.grown.has(field) && typeof before === "string") this.grow(field, before)
         this.grow(field, value)
       } else if (Array.isArray(before) && Array.isArray(value)) for (const item of value) before.push(item)
@@ -289,10 +289,10 @@ class Block {
   }
 
   needsReplay(): boolean {
-    return this.goesBackWhole() || this.citations.length > 0
+    return this.isOpaque() || this.citations.length > 0
   }
 
-  /** As it goes back. An empty text block is a 400. */
+  /** What is sent back for it. An empty text block would be a 400. */
   replay(): ReadonlyArray<Json.Fields> {
     const grown = Array.from(this.grown, ([field, text]) => [field, text.join()] as const)
     const fields: Json.Fields = { ...this.fields, ...Object.fromEntries(grown) }
@@ -308,14 +308,14 @@ class Block {
     return input === undefined ? [] : [{ ...fields, input }]
   }
 
-  /** Text and tool calls say all there is to say of themselves; everything else must go back as it came. */
-  private goesBackWhole(): boolean {
+  /** Whether it must be sent back exactly as it arrived. The program's own view of text and tool calls is enough. */
+  private isOpaque(): boolean {
     return this.fields["type"] !== "text" && !this.isCall()
   }
 }
 
-/** Opaque, and whole in every `compaction_delta` (Anthropic's SDK). */
-const comesWhole: ReadonlySet<string> = new Set(["encrypted_content"])
+/** Text fields whose every delta has the complete value: `compaction_delta` (Anthropic's SDK). */
+const replaced: ReadonlySet<string> = new Set(["encrypted_content"])
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The end
@@ -329,14 +329,14 @@ const finishReasons: ReadonlyMap<string, Chat.FinishReason> = new Map([
   ["tool_use", "tool-calls"],
   ["refusal", "content-filter"],
   ["pause_turn", "pause"],
-  // What came so far was summed up, and the conversation goes on from there (compaction docs).
+  // The conversation was summarized so far, and continues from the summary (compaction docs).
   ["compaction", "pause"]
 ])
 
 const finishReason = (word: string | undefined, hasCalls: boolean): Chat.FinishReason =>
   word === undefined ? (hasCalls ? "tool-calls" : "other") : (finishReasons.get(word) ?? "other")
 
-/** `input_tokens` leaves the cached ones out on this wire; ours includes them. */
+/** On this wire, `input_tokens` excludes the cached ones; our `inputTokens` includes them. */
 const decodeUsage = (counts: { readonly [name: string]: number }): Chat.Usage => {
   const { cache_creation_input_tokens: written, cache_read_input_tokens: cached, input_tokens: fresh } = counts
   return {

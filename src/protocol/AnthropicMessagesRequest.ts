@@ -1,5 +1,5 @@
 /**
- * Anthropic's messages: a request as their body.
+ * Writes a request as the body of Anthropic's messages.
  */
 import type * as Chat from "../Chat.js"
 import * as Message from "../chat/Message.js"
@@ -7,16 +7,16 @@ import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
 import * as ToolCalls from "./ToolCalls.js"
 
-/** Whose replay this wire can read. */
+/** The id of this wire. It can read the replays that carry it. */
 export const id = "anthropic-messages"
 
 /** How a host speaks Anthropic's wire. Every field is optional. */
 export interface Dialect {
-  /** What `anthropic-version` says, a date. Default 2023-06-01, which every host of this wire takes. */
+  /** The `anthropic-version`, a date. Default: 2023-06-01, which every host of this wire accepts. */
   readonly version?: string | undefined
-  /** Whether the host is Anthropic's own, so that the name of a model tells what it refuses. Default false. */
+  /** Whether the host is Anthropic's own, where a model's name tells what it refuses. Default false. */
   readonly ownHost?: boolean | undefined
-  /** Fields that every request of this host carries, unless the request sets them. */
+  /** Fields that are sent with every request to this host, unless the request sets them. */
   readonly defaults?: Protocol.Body | undefined
 }
 
@@ -28,7 +28,7 @@ export const encode = (request: Chat.Request, options: Options): Protocol.Body =
   const { dialect, model, stream } = options
   // An empty text block is a 400.
   const given = request.messages.filter(isSystem).filter(({ content }) => content.trim() !== "")
-  // The wire has a field for a schema, and none for JSON without one.
+  // The wire has a field for a schema, but none for JSON without one.
   const system = request.output === "json" ? [Message.system("Answer with JSON and nothing else."), ...given] : given
   return {
     ...dialect.defaults,
@@ -53,10 +53,10 @@ export const encode = (request: Chat.Request, options: Options): Protocol.Body =
 
 const isSystem = (message: Chat.Message): message is Chat.SystemMessage => message.role === "system"
 
-/** The wire demands a limit. This is one that every model of Anthropic's takes. */
+/** The wire requires a limit. Every model of Anthropic's accepts this one. */
 const defaultMaxTokens = 4096
 
-/** Thinking counts against the limit, and a budget that is not under it is a 400. */
+/** Thinking counts towards the limit, and a budget that is not below it is a 400. */
 const budgetOf = (reasoning: Chat.Reasoning | undefined): number =>
   reasoning !== undefined && "budgetTokens" in reasoning ? reasoning.budgetTokens : 0
 
@@ -64,7 +64,7 @@ const budgetOf = (reasoning: Chat.Reasoning | undefined): number =>
 // Messages
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Turns of one role that follow each other are one: all results of a turn's tool calls belong into one message. */
+/** Joins consecutive messages of one role, because all results of a turn's tool calls must be in one message. */
 const encodeMessages = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Json.Fields> => {
   const turns: Array<{ readonly role: string; readonly content: Array<unknown> }> = []
   const ids = new CallIds()
@@ -90,7 +90,7 @@ const encodeMessage = (message: Exclude<Chat.Message, Chat.SystemMessage>, ids: 
   }
 }
 
-/** A cache mark on the message stands behind its last part. */
+/** A cache mark on the message is put on its last part. */
 const encodeUser = (message: Chat.UserMessage): ReadonlyArray<Json.Fields> => {
   const blocks = encodeContent(message.content)
   const mark = encodeCache(message)
@@ -99,13 +99,13 @@ const encodeUser = (message: Chat.UserMessage): ReadonlyArray<Json.Fields> => {
   )
 }
 
-/** Signed thinking goes back exactly as it came, but for ids that this wire does not take. */
+/** Signed thinking goes back exactly as it came, except for ids that this wire does not accept. */
 const encodeAssistant = (message: Chat.AssistantMessage, ids: CallIds): ReadonlyArray<unknown> =>
   message.replay?.protocol === id
     ? Json.array(message.replay.content).map((block) => encodeReplayed(block, ids))
     : [...encodeContent(message.content), ...(message.toolCalls ?? []).map((call) => encodeToolCall(call, ids))]
 
-/** The input is an object, also for a call whose arguments the program has refused. */
+/** The input must be an object, even for a call whose arguments the program has rejected. */
 const encodeToolCall = ({ id, input, name }: Chat.ToolCall, ids: CallIds): Json.Fields => ({
   type: "tool_use",
   id: ids.ofCall(id),
@@ -128,13 +128,13 @@ const encodeToolResult = (message: Chat.ToolMessage, ids: CallIds): Json.Fields 
   })
 
 /**
- * Ids of calls in one body. This wire takes letters, digits, `_` and `-` (API reference, `tool_use.id`), and no id twice:
- * "`tool_use` ids must be unique". Other wires make other ids, or the same ones in every turn.
+ * The ids of the calls in one body. This wire accepts letters, digits, `_` and `-` (API reference, `tool_use.id`), and
+ * no id twice: "`tool_use` ids must be unique". Ids of other wires may have other characters, or repeat in every turn.
  */
 class CallIds {
-  /** How often each id was asked for. */
+  /** How often each id was used. */
   private readonly taken = new Map<string, number>()
-  /** What became of the calls that wait for their results, oldest first, by the id that the history has. */
+  /** By an id in the history: the new ids of its calls that still await a result, oldest first. */
   private readonly open = new Map<string, Array<string>>()
 
   ofCall(id: string): string {
@@ -158,7 +158,7 @@ class CallIds {
 
 const written = (id: string): string => (id === "" ? "call" : id.replace(/[^\w-]/g, "_"))
 
-/** Text of nothing but white space is a 400. */
+/** Leaves out text that is only white space, which is a 400. */
 const encodeContent = (content: string | ReadonlyArray<Chat.Part>): ReadonlyArray<Json.Fields> =>
   (typeof content === "string" ? [Message.text(content)] : content)
     .filter((part) => part.type !== "text" || part.text.trim() !== "")
@@ -224,8 +224,8 @@ const encodeReasoning = (reasoning: Chat.Reasoning | undefined): unknown => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * The first thing in a body that Anthropic answers with a 400, by its name in a request. What a model refuses is asked
- * at Anthropic's own host alone: somebody's proxy may drop or translate it.
+ * The first field of a body that Anthropic answers with a 400, by its name in a request. What a model refuses is
+ * checked only for Anthropic's own host: a proxy may drop or translate the field.
  */
 export const unsupported = (body: Protocol.Body, version: string, ownHost: boolean): string | undefined => {
   const generation = ownHost ? generationOf(body["model"]) : undefined
@@ -242,10 +242,10 @@ export const unsupported = (body: Protocol.Body, version: string, ownHost: boole
   return undefined
 }
 
-/** Since 2026-10-21 a request that has one of them is a 400, even with its default (API versions page). */
+/** From version 2026-10-21 on, each of the fields below is a 400, even with its default (API versions page). */
 const hasNoSampling = (version: string): boolean => /^\d{4}-\d\d-\d\d$/.test(version) && version >= "2026-10-21"
 
-/** With the values that models from 4.7 on still take, "for backwards compatibility" (API reference). */
+/** `takes`: the values that models from 4.7 on still accept, "for backwards compatibility" (API reference). */
 const sampling: ReadonlyArray<{
   readonly field: string
   readonly name: string
@@ -256,7 +256,7 @@ const sampling: ReadonlyArray<{
   { field: "top_k", name: "top_k", takes: () => false }
 ]
 
-/** 407 for `claude-opus-4-7`, 500 for `claude-sonnet-5`; `undefined` where the name does not tell. */
+/** 407 for `claude-opus-4-7`, 500 for `claude-sonnet-5`; `undefined` if the name does not tell. */
 const generationOf = (model: unknown): number | undefined => {
   const [, major, minor = "0"] = /^claude-[a-z]+-(\d{1,2})(?:-(\d{1,2}))?(?!\d)/.exec(String(model)) ?? []
   return major === undefined ? undefined : Number(major) * 100 + Number(minor)

@@ -1,5 +1,5 @@
 /**
- * OpenAI's `POST /chat/completions`, as it and everyone who copies it speak it.
+ * OpenAI's `POST /chat/completions`, as OpenAI and all who copied it speak it.
  */
 import type * as Chat from "../Chat.js"
 import { unknownUsage } from "../chat/Event.js"
@@ -35,18 +35,18 @@ export const make = (dialect: Dialect = {}): Protocol.Protocol => ({
 // ---------------------------------------------------------------------------------------------------------------------
 
 class Decoder implements Protocol.Decoder {
-  /** Whether a choice came. Without one there is no answer. */
+  /** Whether a choice has arrived. Without one there is no answer. */
   private begun = false
   private id: string | undefined
   private model: string | undefined
-  /** Why it ended, in the wire's word; the last one counts. */
+  /** The last finish reason, in the wire's own word. */
   private reason: string | undefined
   private refusal = ""
   private usage = unknownUsage
   private readonly calls = ToolCalls.make(() => this.id)
-  /** The `reasoning_details` so far, which go back with the conversation. */
+  /** The `reasoning_details` so far, which are sent back with the conversation. */
   private readonly details: Array<Record<string, unknown>> = []
-  /** Takes the text, where the dialect has thinking in it. */
+  /** Separates thinking from text, where the dialect mixes them. */
   private readonly think: ThinkTags.ThinkTags | undefined
 
   constructor({ thinkTags }: Dialect) {
@@ -70,7 +70,7 @@ class Decoder implements Protocol.Decoder {
     return step === "more" ? this.finish(events) : step
   }
 
-  /** A whole body has its `message` where a chunk of a stream has its `delta`. */
+  /** A body that was not streamed has a `message` where a chunk of a stream has a `delta`. */
   private take(
     chunk: Json.Fields,
     raw: string,
@@ -84,13 +84,13 @@ class Decoder implements Protocol.Decoder {
     if (choice !== undefined) this.takeChoice(choice, part, events)
     const usage = chunk["usage"] ?? choice?.["usage"] ?? Json.record(chunk["x_groq"])?.["usage"]
     if (usage !== undefined && usage !== null) this.takeUsage(usage)
-    // OpenRouter reports an error beside the choices, so it is looked at last (recorded).
+    // Checked last, because OpenRouter reports an error beside choices (recorded).
     return isRefusal(chunk) ? { _tag: "Refused", body: raw } : "more"
   }
 
   private takeChoice(choice: Json.Fields, part: "delta" | "message", events: Array<Chat.Event>): void {
     this.begun = true
-    // Perplexity sends both: what is new, and all there is so far (recorded).
+    // Perplexity sends both: the new text as `delta`, and all text so far as `message` (recorded).
     const delta = Json.record(choice[part]) ?? Json.record(choice["delta"] ?? choice["message"])
     if (delta !== undefined) this.takeDelta(delta, events)
     this.reason = Json.nonEmpty(choice["finish_reason"]) ?? this.reason
@@ -108,7 +108,7 @@ class Decoder implements Protocol.Decoder {
     if (Array.isArray(pieces)) for (const [place, piece] of pieces.entries()) this.takeToolCall(piece, place, events)
   }
 
-  /** Mistral writes content as a list of parts, thinking among them. */
+  /** Mistral sends content as a list of parts, some of them thinking. */
   private takePart(part: unknown, events: Array<Chat.Event>): void {
     const fields = Json.record(part)
     if (fields?.["type"] === "text") this.emitText(fields["text"], events)
@@ -180,7 +180,7 @@ const isFirst = (choice: unknown): boolean => {
   return index === undefined || index === null || index === 0
 }
 
-/** `reasoning_content` wins where a server sends both (as in the Vercel AI SDK's tests). */
+/** If a server sends both, `reasoning_content` wins (as in the Vercel AI SDK's tests). */
 const reasoningOf = (delta: Json.Fields): string | undefined => {
   const said = Json.nonEmpty(delta["reasoning_content"]) ?? Json.nonEmpty(delta["reasoning"])
   if (said !== undefined) return said
@@ -202,7 +202,7 @@ const isRefusal = (chunk: Json.Fields): boolean =>
 // Replay
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Pieces of one detail follow each other; the provider wants them back as one. */
+/** A detail arrives in consecutive pieces, and the provider wants it back in one. */
 const mergeDetail = (details: Array<Record<string, unknown>>, piece: unknown): void => {
   const fields = Json.record(piece)
   if (fields === undefined) return
@@ -234,7 +234,7 @@ const finishReasons: ReadonlyMap<string, Chat.FinishReason> = new Map([
   ["length", "length"],
   ["max_tokens", "length"],
   ["model_length", "length"],
-  // MiMo stops a model that repeats itself, in the middle of whatever it was at.
+  // MiMo stops a model that repeats itself, possibly in the middle of a tool call.
   ["repetition_truncation", "length"],
   ["tool_calls", "tool-calls"],
   ["function_call", "tool-calls"],
@@ -242,14 +242,14 @@ const finishReasons: ReadonlyMap<string, Chat.FinishReason> = new Map([
   ["sensitive", "content-filter"]
 ])
 
-/** Finish reasons that are no finish: DeepSeek's, GLM's, and Mistral's and OpenRouter's, by their API docs. */
+/** Finish reasons that mean a failure: DeepSeek's, GLM's, and the one of Mistral and OpenRouter, by their API docs. */
 const brokenOff: ReadonlyMap<string, Fault.BrokenOff["reason"]> = new Map([
   ["insufficient_system_resource", "Overloaded"],
   ["network_error", "ServerError"],
   ["error", "ServerError"]
 ])
 
-/** OpenAI says `stop` where a named tool was demanded and called. */
+/** OpenAI says `stop` when the model was told to call a certain tool and did. */
 const finishReason = (word: string | undefined, hasCalls: boolean): Chat.FinishReason => {
   const reason = word === undefined ? "other" : (finishReasons.get(word) ?? "other")
   return hasCalls && (word === undefined || reason === "stop") ? "tool-calls" : reason

@@ -1,5 +1,5 @@
 /**
- * OpenAI's chat completions: a request as their body.
+ * Writes a request as the body of OpenAI's chat completions.
  */
 import type * as Chat from "../Chat.js"
 import * as Message from "../chat/Message.js"
@@ -7,37 +7,37 @@ import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
 import * as ToolCalls from "./ToolCalls.js"
 
-/** Whose replay this wire can read. */
+/** The id of this wire. It can read the replays that carry it. */
 export const id = "openai-chat"
 
-/** How a host departs from OpenAI's wire. Every field is optional; the norm is what OpenAI does. */
+/** How a host's wire differs from the common one. Every field is optional. */
 export interface Dialect {
   /** The field for `maxTokens`. Default `max_tokens`. */
   readonly maxTokens?: "max_tokens" | "max_completion_tokens" | undefined
   /** How `reasoning` is written. Default `effort`: a `reasoning_effort` field. `none` leaves it out. */
   readonly reasoning?: "effort" | "thinking" | "thinking-adaptive" | "openrouter" | "none" | undefined
-  /** This host's words for efforts that it does not have under ours. */
+  /** The host's names for efforts, by our names. Default: the same names. */
   readonly efforts?: { readonly [effort: string]: string } | undefined
   /**
-   * How `output` is asked for. `schema` (default): in `response_format`, schema and all; `json`: a JSON object, with the
-   * schema told to the model in words; `prompt`: in words alone.
+   * How `output` is requested. `schema` (default): `response_format` has the schema; `json`: `response_format` asks for
+   * a JSON object, and the schema is put into the prompt; `prompt`: in the prompt alone.
    */
   readonly output?: "schema" | "json" | "prompt" | undefined
-  /** Assistant turns carry their `reasoning_content` back. Default false. */
+  /** Whether assistant turns are sent back with their `reasoning_content`. Default false. */
   readonly replaysReasoning?: boolean | undefined
   /**
-   * Tool calls carry their `extra_content` back: Gemini's thought signatures. Gemini 3 answers a call without its
-   * signature with a 400, and Mistral and Fireworks so answer a call with one. Default: where the model's name has
-   * `gemini` in it.
+   * Whether tool calls are sent back with their `extra_content`: Gemini's thought signatures. Gemini 3 answers a call
+   * without its signature with a 400; Mistral and Fireworks answer a call that has one with a 400. Default: true if the
+   * model's name contains `gemini`.
    */
   readonly replaysExtraContent?: boolean | undefined
-  /** Tool messages carry the tool's `name`. Default false. */
+  /** Whether tool messages contain the tool's `name`. Default false. */
   readonly namesToolResults?: boolean | undefined
-  /** `<think>` at the head of the text is reasoning. Default false. */
+  /** Whether a `<think>` block at the start of the text is reasoning. Default false. */
   readonly thinkTags?: boolean | undefined
-  /** Asks for usage with `stream_options`. Default true. */
+  /** Whether streams are asked to report usage, with `stream_options`. Default true. */
   readonly streamUsage?: boolean | undefined
-  /** Fields that every request of this host carries, unless the request sets them. */
+  /** Fields that are sent with every request to this host, unless the request sets them. */
   readonly defaults?: Protocol.Body | undefined
 }
 
@@ -74,7 +74,7 @@ export const encode = (request: Chat.Request, options: Options): Protocol.Body =
 // Messages
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Results of tools stand together; what pictures they have follow behind the last one, as the user's. */
+/** Tool results must stand together, so their images follow the last of them, in a user message. */
 const encodeMessages = (messages: ReadonlyArray<Chat.Message>, options: Options): ReadonlyArray<Json.Fields> => {
   const encoded: Array<Json.Fields> = []
   let images: Array<Chat.Part> = []
@@ -103,13 +103,13 @@ const encodeMessage = (message: Chat.Message, options: Options): Json.Fields => 
     case "tool":
       return encodeToolResult(message, options.dialect)
     default:
-      throw new TypeError("a message has a role that there is not")
+      throw new TypeError("a message has an unknown role")
   }
 }
 
 /**
- * `content` is always there, and a text, because DeepSeek demands it; an empty `reasoning_content` counts, an absent one
- * is a 400.
+ * DeepSeek demands that `content` is a string, if only an empty one. Where `reasoning_content` is demanded, it may be
+ * empty, but without it the request is a 400.
  */
 const encodeAssistant = (message: Chat.AssistantMessage, { dialect, model }: Options): Json.Fields => {
   const calls = message.toolCalls ?? []
@@ -132,7 +132,7 @@ const encodeToolCall = (call: Chat.ToolCall, withExtra: boolean): Json.Fields =>
     extra_content: withExtra && call.replay?.protocol === id ? call.replay.content : undefined
   })
 
-/** A tool's answer is text on this wire. */
+/** On this wire, a tool result is text. */
 const encodeToolResult = (message: Chat.ToolMessage, dialect: Dialect): Json.Fields =>
   Json.defined({
     role: "tool",
@@ -181,9 +181,9 @@ const encodeOutput = (output: Chat.Request["output"], { output: how = "schema" }
   return { type: "json_schema", json_schema: { name, schema, strict: isStrict(schema) } }
 }
 
-/** What the host cannot be told in a field, the model is told in words. */
+/** Tells the model in words what there is no field for. */
 const inWords = (output: Chat.Request["output"], { output: how = "schema" }: Dialect): ReadonlyArray<Chat.Message> => {
-  // OpenAI refuses `json_object` unless the word JSON stands in the messages.
+  // OpenAI refuses `json_object` unless the messages contain the word JSON.
   if (output === undefined || (how === "schema" && output !== "json")) return []
   const schema = output === "json" ? "" : ` It must match this JSON Schema: ${JSON.stringify(output.schema)}`
   return [Message.system(`Answer with JSON and nothing else.${schema}`)]

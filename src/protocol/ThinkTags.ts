@@ -1,6 +1,6 @@
 /**
- * `<think>…</think>` at the head of the text, as MiniMax and local servers write it, told apart from the text. The tags
- * may be cut anywhere.
+ * Separates the `<think>…</think>` with which MiniMax and local servers begin a text from the text itself. The pieces
+ * may be cut anywhere, even inside a tag.
  */
 import type * as Chat from "../Chat.js"
 
@@ -11,9 +11,9 @@ export const make = (): ThinkTags => new ThinkTags()
 
 export class ThinkTags {
   private where: Where = "head"
-  /** At the head: the white space before anything else. It is looked at once, because servers send it piece by piece. */
+  /** White space at the head. Kept apart from `held` so that each piece is examined only once, however many arrive. */
   private white = ""
-  /** What may be the beginning of a tag. */
+  /** Text that may be the beginning of a tag. */
   private held = ""
 
   add(text: string, events: Array<Chat.Event>): void {
@@ -21,12 +21,12 @@ export class ThinkTags {
     this.hold(text)
     if (this.where === "head") this.where = this.head()
     if (this.where === "thinking") this.where = this.think(events)
-    if (this.where === "text") this.letGo("TextDelta", events)
+    if (this.where === "text") this.release("TextDelta", events)
   }
 
-  /** The text is over: what was held back, because a tag might have begun there, is let go. */
+  /** The text has ended: what was held back, because a tag might have begun there, is released. */
   end(events: Array<Chat.Event>): void {
-    this.letGo(this.where === "thinking" ? "ReasoningDelta" : "TextDelta", events)
+    this.release(this.where === "thinking" ? "ReasoningDelta" : "TextDelta", events)
   }
 
   private hold(text: string): void {
@@ -43,7 +43,7 @@ export class ThinkTags {
     return "thinking"
   }
 
-  /** All but what may be the beginning of the closing tag is thinking. */
+  /** Emits as thinking all but what may be the beginning of the closing tag. */
   private think(events: Array<Chat.Event>): Where {
     const close = this.held.indexOf(CLOSE)
     const until = close === -1 ? this.held.length - overlap(this.held) : close
@@ -52,7 +52,7 @@ export class ThinkTags {
     return close === -1 ? "thinking" : "text"
   }
 
-  private letGo(tag: Tag, events: Array<Chat.Event>): void {
+  private release(tag: Tag, events: Array<Chat.Event>): void {
     emit(tag, this.white + this.held, events)
     this.white = this.held = ""
   }

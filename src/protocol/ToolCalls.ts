@@ -1,21 +1,21 @@
 /**
- * Tool calls as they arrive in pieces, and what they are when the answer ends. The same for every wire.
+ * Puts tool calls together from the pieces in which they arrive. The same for every wire.
  */
 import type * as Chat from "../Chat.js"
 import * as Json from "../Json.js"
 import * as Fault from "../refusal/Fault.js"
 
 export interface Piece {
-  /** Where in the answer its call stands. */
+  /** Which call of the answer it belongs to. */
   readonly place: number
   readonly id: string | undefined
   readonly name: string | undefined
   readonly delta: string
-  /** What the wire needs to see again with the call. */
+  /** What must be sent back with the call. */
   readonly replay?: Chat.Replay | undefined
 }
 
-/** @param answerId Of the answer, for calls that come without an id. */
+/** @param answerId The answer's id, from which ids are made for calls that have none. */
 export const make = (answerId: () => string | undefined): ToolCalls => new ToolCalls(answerId)
 
 interface Pending {
@@ -24,14 +24,14 @@ interface Pending {
   name: string
   args: string
   replay: Chat.Replay | undefined
-  /** Whether it became a call. */
+  /** Whether `finish` made a call of it. */
   made: boolean
 }
 
 export class ToolCalls {
   /** In the order in which they began. */
   private readonly calls: Array<Pending> = []
-  /** The call that a piece without an id continues, by its place. */
+  /** The latest call at each place, which a piece without an id continues. */
   private readonly latest = new Map<number, Pending>()
 
   constructor(private readonly answerId: () => string | undefined) {}
@@ -41,8 +41,8 @@ export class ToolCalls {
   }
 
   /**
-   * A piece of the call at this place in the answer. A later piece may leave id and name out or null (MiMo), and a new
-   * id together with a name begins another call though the place is the same (Cerebras; both recorded).
+   * Adds a piece to the call at its place. A later piece may lack id and name, or have null there (MiMo), and a new id
+   * with a name begins another call even at the same place (Cerebras; both recorded).
    */
   add(piece: Piece): Chat.Event | undefined {
     const call = this.at(piece)
@@ -55,7 +55,7 @@ export class ToolCalls {
       : { _tag: "ToolCallDelta", id: this.idOf(call), name: call.name, delta: piece.delta }
   }
 
-  /** The answer is over: the calls, parsed. Arguments that were cut off make no call. */
+  /** The answer has ended: the calls, parsed, without those whose arguments were cut off. */
   finish(reason: Chat.FinishReason): ReadonlyArray<Chat.Event> | Fault.Fault {
     const events: Array<Chat.Event> = []
     for (const call of this.calls) {
@@ -99,22 +99,22 @@ export class ToolCalls {
     return call
   }
 
-  /** The provider's, or one of ours, so that the pieces of two calls can be told apart. */
+  /** The provider's id or, so that the pieces of two calls can be told apart, one of our own. */
   private idOf(call: Pending): string {
     return call.id === "" ? `${this.answerId() ?? "call"}_${call.index}` : call.id
   }
 }
 
-/** Reasons for which a model stops in the middle of whatever it is at: the limit, or a classifier. */
+/** Reasons for which a model may stop in the middle of a call: the limit, or a classifier. */
 const interrupts: ReadonlySet<Chat.FinishReason> = new Set(["length", "content-filter"])
 
-/** Fields of a later piece stand beside those of an earlier one. */
+/** The fields of both pieces. The later piece wins where both have one. */
 const merged = (before: Chat.Replay | undefined, after: Chat.Replay): Chat.Replay => ({
   protocol: after.protocol,
   content: { ...Json.record(before?.content), ...Json.record(after.content) }
 })
 
-/** The text of arguments, which some servers send parsed. What cannot be written makes no call without arguments. */
+/** Arguments as text, though some servers send them parsed. What cannot be written becomes text that is not JSON. */
 export const argumentsOf = (value: unknown): string =>
   typeof value === "string"
     ? value
@@ -123,8 +123,8 @@ export const argumentsOf = (value: unknown): string =>
       : (Json.stringify(value) ?? "JSON nested too deep")
 
 /**
- * Whether the model may choose among tools: the request's, or those that stand in the extra fields or the defaults of a
- * host. A choice among none is a 400.
+ * Whether there are tools to choose from: in the request, in its extra fields, or in the defaults of a host. A tool
+ * choice without tools is a 400.
  */
 export const possible = ({ extra, tools }: Chat.Request, defaults: Json.Fields = {}): boolean =>
   (tools !== undefined && tools.length > 0) || Json.array(extra?.["tools"] ?? defaults["tools"]).length > 0

@@ -1,6 +1,6 @@
 /**
- * Requests to one host over one wire, before they have a key: address, headers and body. What cannot be sent is found
- * before anything is sent: `InvalidRequest` with `attempts: 0`.
+ * Requests to one host over one wire, before they have a key: address, headers and body. A request that cannot be sent
+ * fails here, with `InvalidRequest` and `attempts: 0`.
  */
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Effect from "effect/Effect"
@@ -14,7 +14,7 @@ import * as History from "./History.js"
 export interface Endpoint {
   /** Scheme, host and port; `undefined` if the base URL is not valid. */
   readonly origin: string | undefined
-  /** A chat, streamed or answered whole. */
+  /** A chat. `stream`: whether its answer is to be streamed. */
   readonly chat: (request: Chat.Request, stream: boolean) => Built
   readonly models: Built
 }
@@ -51,7 +51,7 @@ export const make = (options: Options): Endpoint => {
   const to = (path: string, accept: string, method: typeof HttpClientRequest.post | typeof HttpClientRequest.get) =>
     method(base === undefined ? "" : BaseUrl.join(base, path), { headers, accept })
   const streamed = to(protocol.path, "text/event-stream", HttpClientRequest.post)
-  const whole = to(protocol.path, "application/json", HttpClientRequest.post)
+  const unstreamed = to(protocol.path, "application/json", HttpClientRequest.post)
   const listed = to(protocol.modelsPath, "application/json", HttpClientRequest.get)
 
   const encode = (request: Chat.Request, stream: boolean): string => {
@@ -73,7 +73,7 @@ export const make = (options: Options): Endpoint => {
         return Effect.succeed(build())
       } catch (cause) {
         if (cause instanceof ProviderError.InvalidRequest) return Effect.fail(cause)
-        // From a caller without types: a cycle, a BigInt, or something that is not a request at all.
+        // A cycle, a BigInt or, from a caller without types, something that is not a request at all.
         return Effect.fail(invalid(options.provider, "Unencodable"))
       }
     })
@@ -81,7 +81,9 @@ export const make = (options: Options): Endpoint => {
   return {
     origin: base?.origin,
     chat: (request, stream) =>
-      built(() => HttpClientRequest.bodyText(stream ? streamed : whole, encode(request, stream), "application/json")),
+      built(() =>
+        HttpClientRequest.bodyText(stream ? streamed : unstreamed, encode(request, stream), "application/json")
+      ),
     models: built(() => listed)
   }
 }
@@ -94,7 +96,7 @@ export const invalid = (
 ): ProviderError.InvalidRequest =>
   new ProviderError.InvalidRequest({ ...ProviderError.nothingSent(provider), reason: "BadRequest", problem, subject })
 
-/** Headers that only the SDK writes; no option may. */
+/** Headers that the SDK alone sets. Options cannot replace them. */
 const reserved = new Set(["authorization", "api-key", "x-api-key", "content-type", "content-length", "host"])
 
 /** Headers of the connection, not of the request (RFC 9110, 7.6.1): clients refuse to send them. */
@@ -105,6 +107,6 @@ const allowed = (headers: Headers = {}): Headers =>
 
 const isAllowed = (name: string): boolean => !reserved.has(name) && !ofTheConnection.has(name)
 
-/** RFC 9110: a token for the name; visible characters, spaces and tabs for the value, so that none begins a new line. */
+/** RFC 9110: the name is a token; the value has visible characters, spaces and tabs, and so cannot begin a new line. */
 const isHeader = (name: string, value: string | undefined): boolean =>
   /^[\w!#$%&'*+.^`|~-]+$/.test(name) && value !== undefined && /^[\t\x20-\x7e\x80-\xff]*$/.test(value)

@@ -1,7 +1,7 @@
 /**
- * A conversation that a provider accepts: every tool call has its result, every result its call, and they stand
- * together. Histories lose one or the other when a turn is interrupted or old turns are cut away, and every wire answers
- * that with a 400.
+ * Repairs a conversation so that providers accept it: every tool call has its result, every result has its call, and
+ * results directly follow their calls. A history loses some of this when a turn is interrupted or old turns are cut
+ * away, and every wire answers that with a 400.
  */
 import type * as Chat from "../Chat.js"
 import * as Message from "../chat/Message.js"
@@ -12,7 +12,7 @@ export const repair = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Cha
 
 /** Nothing to repair: results follow their calls at once, each once, and no turn is empty. */
 const isSound = (messages: ReadonlyArray<Chat.Message>): boolean => {
-  /** How many calls of each id wait for their result. */
+  /** How many calls of each id still await their result. */
   const open = new Map<string, number>()
   for (const message of messages) {
     if (message.role === "tool") {
@@ -30,7 +30,7 @@ const isSound = (messages: ReadonlyArray<Chat.Message>): boolean => {
   return open.size === 0
 }
 
-/** What the model said, and all that came before it spoke again. Only the first may begin without the model. */
+/** What the model said, and all messages up to what it said next. Only the first turn may lack the model's words. */
 type Turn = ReadonlyArray<Chat.Message>
 
 const turnsOf = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Turn> => {
@@ -46,7 +46,10 @@ const turnsOf = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Turn> => 
   return turns
 }
 
-/** Behind the model's words one result for each call, in the calls' order: the first one given, or a word that there is none. */
+/**
+ * After the model's words comes one result for each call, in the order of the calls: the first one that was given, or a
+ * note that there is none.
+ */
 const repairTurn = (turn: Turn): Turn => {
   const [said] = turn
   if (said?.role !== "assistant") return turn.map(orphaned)
@@ -64,7 +67,7 @@ const repairTurn = (turn: Turn): Turn => {
   return [said, ...results, ...rest.flatMap((message, place) => (taken.has(place) ? [] : [orphaned(message)]))]
 }
 
-/** Where the results of each id stand, the first one last. */
+/** The places of each id's results, last one first. */
 const placesOf = (messages: Turn): ReadonlyMap<string, Array<number>> => {
   const places = new Map<string, Array<number>>()
   for (let place = messages.length - 1; place >= 0; place--) {
@@ -82,7 +85,7 @@ const interrupted = (call: Chat.ToolCall): Chat.ToolMessage =>
 
 const orphaned = (message: Chat.Message): Chat.Message => (message.role === "tool" ? orphan(message) : message)
 
-/** A result whose call is gone is still worth knowing. */
+/** A result whose call is gone still has something to tell the model. */
 const orphan = (result: Chat.ToolMessage): Chat.UserMessage => {
   const said = `Result of an earlier call of ${result.name}:`
   return Message.user(
