@@ -1,5 +1,5 @@
 /**
- * A provider's key, and the one thing that is remembered of it: *has it ever been accepted?*
+ * A provider's key, and the one thing that is remembered of it: *is it known to work?*
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -11,9 +11,12 @@ import * as KnownGood from "./KnownGood.js"
 
 export type { Scheme } from "./credential/Key.js"
 export { bearer, header } from "./credential/Key.js"
+export { TypeId } from "./credential/Standing.js"
 
-/** A key and its flag. The key itself cannot be had from it. `make` makes one. */
+/** A key and its flag. The key itself cannot be had from it. Only `make` makes one. */
 export interface Credential {
+  /** Marks it as one. */
+  readonly [Standing.TypeId]: Standing.TypeId
   /** Where the key comes from, as a user would look for it: by default the name of an environment variable. */
   readonly source: string
   /**

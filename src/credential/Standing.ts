@@ -25,7 +25,13 @@ type Request = HttpClientRequest.HttpClientRequest
 /** How often the date of a key that is still being accepted is rewritten, in milliseconds. */
 const rememberEvery = 24 * 60 * 60 * 1000
 
+/** Marks what `Credential.make` makes: an object that only looks like a credential is none. */
+export const TypeId: unique symbol = Symbol.for("knowngood/Credential")
+/** Marks what `Credential.make` makes: an object that only looks like a credential is none. */
+export type TypeId = typeof TypeId
+
 export class Standing {
+  readonly [TypeId]: TypeId = TypeId
   /** Hidden from whatever prints an object: a caller without types may pass plain text. */
   readonly #apiKey: Source | undefined
   /** The present key. */

@@ -15,3 +15,6 @@ const build = (folder, type, ...flags) => {
 rmSync("dist", { recursive: true, force: true })
 build("esm", "module", "--module", "es2022", "--moduleResolution", "bundler")
 build("cjs", "commonjs", "--module", "commonjs", "--moduleResolution", "node10")
+
+// What `stripInternal` leaves has to hold by itself: two users' programs, with every declaration checked.
+execFileSync(process.execPath, [tsc, "-p", "test/package/user"], { stdio: "inherit" })

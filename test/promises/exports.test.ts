@@ -25,7 +25,7 @@ const knowngood: { readonly [namespace: string]: ReadonlyArray<string> } = {
     "unknownUsage",
     "user"
   ],
-  Credential: ["bearer", "header", "make"],
+  Credential: ["TypeId", "bearer", "header", "make"],
   DeepSeek: ["layer", "layerConfig", "make"],
   Explain: ["explain", "retrying"],
   Fallback: ["layer", "make", "movesOn"],
