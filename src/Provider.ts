@@ -10,7 +10,7 @@ import * as Opened from "./answer/Opened.js"
 import type * as Chat from "./Chat.js"
 import type * as Protocol from "./Protocol.js"
 import type * as ProviderError from "./ProviderError.js"
-import { Provider } from "./Service.js"
+import { type Completed, Provider } from "./Service.js"
 
 export { layer as fallbackLayer, make as fallback } from "./Fallback.js"
 export {
@@ -22,7 +22,7 @@ export {
   type Options,
   type Preset
 } from "./Preset.js"
-export { make, type Primitives, Provider, type Service } from "./Service.js"
+export { type Completed, make, type Primitives, Provider, type Service } from "./Service.js"
 
 /** What every call of a provider can fail with. */
 export type Error = ProviderError.ProviderError
@@ -110,21 +110,25 @@ export const complete = (request: Chat.Request): Effect.Effect<Chat.Reply, Error
   Effect.flatMap(Provider, (provider) => provider.complete(request))
 
 /**
- * The whole answer as a value of the schema. The model is told the schema, unless the request has an `output` of its
- * own. An answer that does not fit is `InvalidResponse`, with its text in `partial`; it is not asked for again.
+ * The whole answer as a value of the schema, and the reply that it was read from. The model is told the schema, unless
+ * the request has an `output` of its own. An answer that does not fit is `InvalidResponse`, with its text in `partial`;
+ * it is not asked for again.
  *
  * @example
- * import { Schema } from "effect"
+ * import { Effect, Schema } from "effect"
  * import { Chat, Provider } from "knowngood"
  *
  * const City = Schema.Struct({ name: Schema.String, founded: Schema.Int })
  *
- * const city = Provider.completeObject(City, { messages: [Chat.user("The oldest city of Germany?")] })
+ * const program = Effect.gen(function* () {
+ *   const { reply, value } = yield* Provider.completeObject(City, { messages: [Chat.user("The oldest city of Germany?")] })
+ *   yield* Effect.log(`${value.name}, for ${reply.usage.totalTokens} tokens`)
+ * })
  */
 export const completeObject = <A, I, R>(
   schema: Schema.Schema<A, I, R>,
   request: Chat.Request
-): Effect.Effect<A, Error, R | Provider> =>
+): Effect.Effect<Completed<A>, Error, R | Provider> =>
   Effect.flatMap(Provider, (provider) => provider.completeObject(schema, request))
 
 /** What the provider lists, sorted by id. `InvalidRequest` with `NotOffered` where it has no list. */

@@ -53,15 +53,24 @@ export interface Service {
     request: Chat.Request
   ) => AsyncGenerator<Chat.Event, void, undefined>
   /**
-   * The whole answer as a value of the schema. The model is told the schema, unless the request has an `output` of its
-   * own. An answer that does not fit is `InvalidResponse`, with its text in `partial`; it is not asked for again.
+   * The whole answer as a value of the schema, and the reply that it was read from. The model is told the schema, unless
+   * the request has an `output` of its own. An answer that does not fit is `InvalidResponse`, with its text in `partial`;
+   * it is not asked for again.
    */
   readonly completeObject: <A, I, R>(
     schema: Schema.Schema<A, I, R>,
     request: Chat.Request
-  ) => Effect.Effect<A, Error, R>
+  ) => Effect.Effect<Completed<A>, Error, R>
   /** The cheapest real request that proves the key: a completion of 16 tokens at most. */
   readonly verify: Effect.Effect<void, Error>
+}
+
+/** An answer of a given shape: what `completeObject` gives. */
+export interface Completed<A> {
+  /** The answer's text, decoded. */
+  readonly value: A
+  /** The answer: its usage, its id, its turn for the history. */
+  readonly reply: Chat.Reply
 }
 
 /** What only a provider itself can say. A `Service` is one, too, so it can be spread and changed. */
@@ -129,7 +138,10 @@ export const make = (primitives: Primitives): Service => {
     Effect.suspend(() => {
       const reply = complete({ ...request, output: request.output ?? { schema: Output.jsonSchema(schema) } })
       return Effect.flatMap(reply, (reply) =>
-        Effect.catchAll(Output.decode(schema)(reply), (fault) => Provenance.fail(reply, fault, { id, credential }))
+        Effect.matchEffect(Output.decode(schema)(reply), {
+          onFailure: (fault) => Provenance.fail(reply, fault, { id, credential }),
+          onSuccess: (value) => Effect.succeed({ value, reply })
+        })
       )
     })
 

@@ -365,7 +365,7 @@ describe("the other members", () => {
       const colour = yield* Provider.completeObject(Schema.Struct({ colour: Schema.String }), hello).pipe(
         Effect.provideService(Provider.Provider, Provider.fallback([first.service, second.service]))
       )
-      expect(colour).toEqual({ colour: "blue" })
+      expect(colour.value).toEqual({ colour: "blue" })
     })
   )
 

@@ -28,7 +28,7 @@ describe("an answer that fits", () => {
   for (const [name, text] of forms) {
     it.effect(`${name} is decoded`, () =>
       Effect.gen(function* () {
-        expect(yield* ask).toEqual(place)
+        expect((yield* ask).value).toEqual(place)
       }).pipe(Effect.provide(mimo([answered(text)])))
     )
   }
@@ -41,14 +41,28 @@ describe("an answer that fits", () => {
     })
     return Effect.gen(function* () {
       const schema = Schema.Struct({ city: InCountry })
-      expect(yield* Provider.completeObject(schema, hello)).toEqual({ city: "London, England" })
+      expect((yield* Provider.completeObject(schema, hello)).value).toEqual({ city: "London, England" })
     }).pipe(Effect.provideService(Country, "England"), Effect.provide(mimo([answered('{"city":"London"}')])))
   })
+
+  it.effect("comes with the reply that it was read from: its usage, its id, its turn for the history", () =>
+    Effect.gen(function* () {
+      const { reply, value } = yield* ask
+      expect(value).toEqual(place)
+      expect(reply).toMatchObject({
+        id: "a-1",
+        reason: "stop",
+        text: london,
+        usage: { inputTokens: 5, outputTokens: 3, totalTokens: 8 },
+        message: { role: "assistant", content: london }
+      })
+    }).pipe(Effect.provide(mimo([ended("stop", { content: london })])))
+  )
 
   it.effect("loses keys that would pollute a prototype", () =>
     Effect.gen(function* () {
       const schema = Schema.Record({ key: Schema.String, value: Schema.Unknown })
-      const value = yield* Provider.completeObject(schema, hello)
+      const { value } = yield* Provider.completeObject(schema, hello)
       expect(Object.keys(value)).toEqual(["a"])
     }).pipe(Effect.provide(mimo([answered('{"__proto__":{"x":1},"constructor":1,"a":1}')])))
   )
@@ -129,14 +143,14 @@ describe("an answer that is not the object is InvalidResponse, and says what bec
   for (const finish of ["length", "content_filter"]) {
     it.effect(`an object that is whole and fits is one, though it ended with ${finish}`, () =>
       Effect.gen(function* () {
-        expect(yield* ask).toEqual(place)
+        expect((yield* ask).value).toEqual(place)
       }).pipe(Effect.provide(mimo([ended(finish, { content: london })])))
     )
   }
 
   it.effect("an empty refusal is none", () =>
     Effect.gen(function* () {
-      expect(yield* ask).toEqual(place)
+      expect((yield* ask).value).toEqual(place)
     }).pipe(Effect.provide(mimo([ended("stop", { content: london, refusal: "" })])))
   )
 
@@ -199,7 +213,8 @@ describe("what is asked for", () => {
       Effect.gen(function* () {
         const provider = yield* service(name)
         const object = Provider.completeObject(Short, hello)
-        expect(yield* Effect.provideService(object, Provider.Provider, provider)).toEqual({ city: "London" })
+        const { value } = yield* Effect.provideService(object, Provider.Provider, provider)
+        expect(value).toEqual({ city: "London" })
         const [request] = yield* Gateway.requests
         expect(request?.body).toMatchObject(wanted[name])
       }).pipe(Effect.provide(Gateway.layer([reply[name]])))

@@ -47,7 +47,7 @@ describe("a fake of five lines", () => {
 
   it.effect("decodes objects, and verifies", () =>
     Effect.gen(function* () {
-      expect(yield* fake.completeObject(Sky, hello)).toEqual({ sky: "blue" })
+      expect((yield* fake.completeObject(Sky, hello)).value).toEqual({ sky: "blue" })
       expect(yield* fake.verify).toBeUndefined()
     })
   )
@@ -66,7 +66,7 @@ describe("a fake of five lines", () => {
   it.effect("serves a program that asks for a Provider", () =>
     Effect.gen(function* () {
       expect((yield* Provider.complete(hello)).text).toBe('{"sky":"blue"}')
-      expect(yield* Provider.completeObject(Sky, hello)).toEqual({ sky: "blue" })
+      expect((yield* Provider.completeObject(Sky, hello)).value).toEqual({ sky: "blue" })
       expect(yield* Stream.runCollect(Chat.textOnly(Provider.stream(hello)))).toEqual(Chunk.of('{"sky":"blue"}'))
     }).pipe(Effect.provideService(Provider.Provider, fake))
   )

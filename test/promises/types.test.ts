@@ -66,10 +66,10 @@ describe("a service", () => {
   it("decodes an object with what the schema needs, and nothing else", () => {
     const service: Provider.Service = Provider.make({ id: "fake", open: () => Effect.never })
     expectTypeOf(service.completeObject(Schema.NumberFromString, request)).toEqualTypeOf<
-      Effect.Effect<number, Error, never>
+      Effect.Effect<Provider.Completed<number>, Error, never>
     >()
     expectTypeOf(service.completeObject<string, string, Client>).returns.toEqualTypeOf<
-      Effect.Effect<string, Error, Client>
+      Effect.Effect<Provider.Completed<string>, Error, Client>
     >()
   })
 
@@ -112,10 +112,17 @@ describe("an answer of a given shape", () => {
   it("is a value of the schema, and needs what the schema needs", () => {
     const City = Schema.Struct({ name: Schema.String, population: Schema.NumberFromString })
     expectTypeOf(Provider.completeObject(City, request)).toEqualTypeOf<
-      Effect.Effect<{ readonly name: string; readonly population: number }, Error, Provider.Provider>
+      Effect.Effect<
+        {
+          readonly value: { readonly name: string; readonly population: number }
+          readonly reply: Chat.Reply
+        },
+        Error,
+        Provider.Provider
+      >
     >()
     expectTypeOf(Provider.completeObject<string, string, Client>).returns.toEqualTypeOf<
-      Effect.Effect<string, Error, Client | Provider.Provider>
+      Effect.Effect<Provider.Completed<string>, Error, Client | Provider.Provider>
     >()
   })
 })
