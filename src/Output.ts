@@ -40,10 +40,13 @@ export const decode =
       return Effect.catchAll(Schema.decodeUnknown(schema)(json), ({ issue }) => misfit(Mismatch.line(issue)))
     } catch (cause) {
       // A schema that contains itself follows the value to its depth, and the stack has an end.
-      if (cause instanceof RangeError && isDeep(json)) return misfit("nested too deep")
+      if (isTooDeep(cause, json)) return misfit("nested too deep")
       throw cause
     }
   }
+
+/** Whether decoding failed because the stack ended, and the value is to blame. */
+export const isTooDeep = (cause: unknown, json: unknown): boolean => cause instanceof RangeError && isDeep(json)
 
 /** Deeper than any answer that was meant. */
 const isDeep = (json: unknown): boolean => {

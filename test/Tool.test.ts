@@ -97,6 +97,95 @@ describe("a call", () => {
   }
 })
 
+describe("the words of a misfit", () => {
+  const Booking = Schema.Struct({
+    from: Schema.Struct({ city: Schema.NonEmptyString.pipe(Schema.brand("City")) }).annotations({ identifier: "From" }),
+    seats: Schema.optionalWith(Schema.Int, { default: () => 1 })
+  }).annotations({ identifier: "Booking" })
+
+  const problemOf = <A, I>(parameters: Schema.Schema<A, I>, input: unknown): string => {
+    const decoded = Tool.make({ name: "book", parameters }).decode({ id: "call-1", name: "book", input })
+    return Either.isLeft(decoded) ? decoded.left.problem : "it was decoded"
+  }
+
+  class Place extends Schema.Class<Place>("Place")({ city: Schema.String }) {}
+
+  const rows: ReadonlyArray<readonly [name: string, problem: string, words: string]> = [
+    [
+      "a line for each argument",
+      problemOf(Booking, { from: {}, seats: "two" }),
+      'from.city: missing\nseats: expected integer, got "two"'
+    ],
+    [
+      "the deepest place, in the model's words",
+      problemOf(Booking, { from: { city: 7 } }),
+      "from.city: expected string of at least 1 character, got 7"
+    ],
+    ["no name of the program's classes", problemOf(Place, { town: "Rome" }), "city: missing"],
+    ["the root", problemOf(Booking, "Rome"), 'expected object, got "Rome"'],
+    [
+      "one line for a union",
+      problemOf(
+        Schema.Union(Schema.Struct({ city: Schema.String }), Schema.Struct({ at: Schema.Struct({ zip: Schema.Int }) })),
+        { at: { zip: "x" } }
+      ),
+      'at.zip: expected integer, got "x"'
+    ]
+  ]
+  for (const [name, problem, words] of rows) {
+    it(`are ${name}`, () => expect(problem).toBe(words))
+  }
+
+  it("are few, however many arguments are wrong", () => {
+    const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`k${i}`, "x"]))
+    const lines = problemOf(Schema.Record({ key: Schema.String, value: Schema.Int }), many).split("\n")
+    expect(lines).toHaveLength(17)
+    expect(lines.at(-1)).toBe("and 9984 more")
+  })
+
+  it("say so of arguments that are nested too deep to be decoded", () => {
+    interface Nested {
+      readonly in?: Nested
+    }
+    const Nested: Schema.Schema<Nested> = Schema.Struct({
+      in: Schema.optionalWith(
+        Schema.suspend((): Schema.Schema<Nested> => Nested),
+        { exact: true }
+      )
+    }).annotations({ identifier: "Nested" })
+    const input: unknown = JSON.parse(`${'{"in":'.repeat(50_000)}{}${"}".repeat(50_000)}`)
+    expect(problemOf(Nested, input)).toBe("nested too deep")
+  })
+
+  it("are not for what the schema itself throws: that is a defect", () => {
+    const Broken = Schema.transform(Schema.String, Schema.String, {
+      decode: () => {
+        throw new Error("broken")
+      },
+      encode: (text) => text
+    })
+    expect(() => problemOf(Schema.Struct({ city: Broken }), { city: "Rome" })).toThrow("broken")
+  })
+})
+
+describe("the result of a call", () => {
+  const now = Tool.make({ name: "now", parameters: Schema.Struct({}), success: Schema.Struct({ at: Schema.Date }) })
+
+  it("is text as it is, and JSON otherwise", () => {
+    expect(weather.result(call({}), "rain").content).toBe("rain")
+    expect(weather.result(call({}), { celsius: 21 }).content).toBe('{"celsius":21}')
+  })
+
+  it("is encoded by its schema, where the tool has one", () => {
+    expect(now.result({ id: "call-1", name: "now" }, { at: new Date(0) })).toEqual({
+      role: "tool",
+      toolCallId: "call-1",
+      name: "now",
+      content: '{"at":"1970-01-01T00:00:00.000Z"}'
+    })
+  })
+})
+
 describe("a misfit goes back to the model", () => {
   it.effect("on both wires", () =>
     Effect.gen(function* () {
