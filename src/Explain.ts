@@ -3,7 +3,14 @@
  * something only where one answered.
  */
 import * as Duration from "effect/Duration"
-import { type Catalog, type CertificateFault, displayNames, type Words } from "./explain/Catalog.js"
+import {
+  type Catalog,
+  type CertificateFault,
+  displayNames,
+  type Sent,
+  type Source,
+  type Words
+} from "./explain/Catalog.js"
 import { en } from "./explain/en.js"
 import type * as ProviderError from "./ProviderError.js"
 import type { RetryNotice } from "./RetryObserver.js"
@@ -91,6 +98,13 @@ const looksForeign = (
 ): error is ProviderError.AuthRejected & { readonly hosts: ReadonlyArray<string> } =>
   error._tag === "AuthRejected" && !error.knownGood && error.hosts !== undefined
 
+/** Whoever does not know where the key is from did not set it. */
+const hasSource = (error: ProviderError.AuthMissing): error is ProviderError.AuthMissing & Source =>
+  error.source !== undefined
+
+const hasKey = (error: ProviderError.AuthRejected): error is ProviderError.AuthRejected & Sent =>
+  error.source !== undefined && error.fingerprint !== undefined
+
 /**
  * Only what the standard policy retries has a short form. A program's own policy may retry anything else, and then the
  * full sentence is given. Every tag is listed, so that a new one does not compile before somebody has decided.
@@ -113,9 +127,15 @@ const words = (error: ProviderError.ProviderError, catalog: Catalog): Words => {
   const provider = displayNames.get(error.provider) ?? error.provider
   switch (error._tag) {
     case "AuthMissing":
-      return catalog.AuthMissing[error.status === undefined ? error.problem : "Asked"](error, provider)
-    case "AuthRejected":
-      return catalog.AuthRejected[error.knownGood ? "knownGood" : "notKnownGood"](error, provider, wait(error, catalog))
+      return hasSource(error)
+        ? catalog.AuthMissing[error.status === undefined ? error.problem : "Asked"](error, provider)
+        : catalog.withheld.missing(provider, undefined)
+    case "AuthRejected": {
+      const standing = error.knownGood ? "knownGood" : "notKnownGood"
+      return hasKey(error)
+        ? catalog.AuthRejected[standing](error, provider, wait(error, catalog))
+        : catalog.withheld[standing](provider, wait(error, catalog))
+    }
     case "Transient": {
       const said =
         error.clock === undefined

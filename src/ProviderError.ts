@@ -4,9 +4,11 @@
  * The errors are schemas, so they cross RPC, HTTP and worker boundaries, and the other side matches the same tags.
  * They hold no sentence for an end user (`Explain` writes those), no `HttpClient` type, no key and no part of one.
  */
+import { AnnotationStatus } from "@effect/platform/HttpApiSchema"
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
 
 /** In milliseconds. JSON has no number for an endless wait, so that is null. */
 const Wait = Schema.transform(Schema.NullOr(Schema.NonNegative), Schema.DurationFromSelf, {
@@ -58,6 +60,9 @@ const line = (error: { readonly _tag: string } & Facts, ...words: ReadonlyArray<
   ` (requests made: ${error.attempts})` +
   (error.detail === undefined ? "" : `: ${error.detail}`)
 
+/** The status that an `HttpApi` answers with. `httpStatus` says why. */
+const answers = (status: number) => ({ [AnnotationStatus]: status })
+
 /** Why no key could be sent. */
 export const KeyProblem = Schema.Literal(
   /** Nothing is configured. */
@@ -73,13 +78,17 @@ export const KeyProblem = Schema.Literal(
 export type KeyProblem = typeof KeyProblem.Type
 
 /** No usable key is configured: the server asked for one, or the provider always needs one (`attempts: 0`). */
-export class AuthMissing extends Schema.TaggedError<AuthMissing>("knowngood/AuthMissing")("AuthMissing", {
-  ...common,
-  /** Where the key is looked for, by default the name of an environment variable. */
-  source: Schema.String,
-  /** Why no key could be sent. */
-  problem: KeyProblem
-}) {
+export class AuthMissing extends Schema.TaggedError<AuthMissing>("knowngood.AuthMissing")(
+  "AuthMissing",
+  {
+    ...common,
+    /** Where the key is looked for, by default the name of an environment variable. Absent from what `toClient` gives. */
+    source: Schema.optional(Schema.String),
+    /** Why no key could be sent. */
+    problem: KeyProblem
+  },
+  answers(503)
+) {
   /** The facts in one line, for a log. `Explain` has the words for a reader. */
   override get message(): string {
     return line(this, this.problem, this.source)
@@ -87,21 +96,28 @@ export class AuthMissing extends Schema.TaggedError<AuthMissing>("knowngood/Auth
 }
 
 /** A key was sent and refused, after the auth retries if the key was known good. */
-export class AuthRejected extends Schema.TaggedError<AuthRejected>("knowngood/AuthRejected")("AuthRejected", {
-  ...common,
-  /** Where the key came from, by default the name of an environment variable. */
-  source: Schema.String,
-  /** The first 8 hex digits of the key's SHA-256: it tells keys apart and reveals none. */
-  fingerprint: Schema.String,
-  /** Whether this key had been accepted before. */
-  knownGood: Schema.Boolean,
-  /** The wait that the server asked for. */
-  retryAfter: Schema.optional(Wait),
-  /** What the form of the key suggests. It is a guess: the key was sent all the same. */
-  hint: Schema.optional(Schema.Literal("KeyForOtherHost")),
-  /** With the hint: the hosts that keys of this form belong to. */
-  hosts: Schema.optional(Schema.Array(Schema.String))
-}) {
+export class AuthRejected extends Schema.TaggedError<AuthRejected>("knowngood.AuthRejected")(
+  "AuthRejected",
+  {
+    ...common,
+    /** Where the key came from, by default the name of an environment variable. Absent from what `toClient` gives. */
+    source: Schema.optional(Schema.String),
+    /**
+     * The first 8 hex digits of the key's SHA-256: it tells keys apart and reveals none. Absent from what `toClient`
+     * gives.
+     */
+    fingerprint: Schema.optional(Schema.String),
+    /** Whether this key had been accepted before. */
+    knownGood: Schema.Boolean,
+    /** The wait that the server asked for. */
+    retryAfter: Schema.optional(Wait),
+    /** What the form of the key suggests. It is a guess: the key was sent all the same. */
+    hint: Schema.optional(Schema.Literal("KeyForOtherHost")),
+    /** With the hint: the hosts that keys of this form belong to. */
+    hosts: Schema.optional(Schema.Array(Schema.String))
+  },
+  answers(502)
+) {
   /** The facts in one line, for a log. `Explain` has the words for a reader. */
   override get message(): string {
     return line(this, "key", this.fingerprint, this.knownGood ? "(accepted before)" : "(never accepted)")
@@ -143,15 +159,19 @@ export const TransientClock = Schema.Literal(
 export type TransientClock = typeof TransientClock.Type
 
 /** Trying again later can work. */
-export class Transient extends Schema.TaggedError<Transient>("knowngood/Transient")("Transient", {
-  ...common,
-  /** Why trying again later can work. */
-  reason: TransientReason,
-  /** Which of our clocks ran out, where one did. */
-  clock: Schema.optional(TransientClock),
-  /** The wait that the server asked for. */
-  retryAfter: Schema.optional(Wait)
-}) {
+export class Transient extends Schema.TaggedError<Transient>("knowngood.Transient")(
+  "Transient",
+  {
+    ...common,
+    /** Why trying again later can work. */
+    reason: TransientReason,
+    /** Which of our clocks ran out, where one did. */
+    clock: Schema.optional(TransientClock),
+    /** The wait that the server asked for. */
+    retryAfter: Schema.optional(Wait)
+  },
+  answers(503)
+) {
   /** The facts in one line, for a log. `Explain` has the words for a reader. */
   override get message(): string {
     return line(this, this.reason, this.clock)
@@ -159,11 +179,15 @@ export class Transient extends Schema.TaggedError<Transient>("knowngood/Transien
 }
 
 /** The balance or the plan's allotment is used up. */
-export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>("knowngood/QuotaExceeded")("QuotaExceeded", {
-  ...common,
-  /** When the allotment is renewed, if the server said so. */
-  resetsAt: Schema.optional(Schema.DateTimeUtc)
-}) {
+export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>("knowngood.QuotaExceeded")(
+  "QuotaExceeded",
+  {
+    ...common,
+    /** When the allotment is renewed, if the server said so. */
+    resetsAt: Schema.optional(Schema.DateTimeUtc)
+  },
+  answers(402)
+) {
   /** The facts in one line, for a log. `Explain` has the words for a reader. */
   override get message(): string {
     return line(this, "quota")
@@ -211,15 +235,19 @@ export const InvalidRequestProblem = Schema.Literal(
 export type InvalidRequestProblem = typeof InvalidRequestProblem.Type
 
 /** Sending the same request again cannot work. */
-export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("knowngood/InvalidRequest")("InvalidRequest", {
-  ...common,
-  /** Why sending the same request again cannot work. */
-  reason: InvalidRequestReason,
-  /** What we found wrong ourselves. Absent if the server refused the request. */
-  problem: Schema.optional(InvalidRequestProblem),
-  /** With `problem`: the header, host or option that it is about. */
-  subject: Schema.optional(Schema.String)
-}) {
+export class InvalidRequest extends Schema.TaggedError<InvalidRequest>("knowngood.InvalidRequest")(
+  "InvalidRequest",
+  {
+    ...common,
+    /** Why sending the same request again cannot work. */
+    reason: InvalidRequestReason,
+    /** What we found wrong ourselves. Absent if the server refused the request. */
+    problem: Schema.optional(InvalidRequestProblem),
+    /** With `problem`: the header, host or option that it is about. */
+    subject: Schema.optional(Schema.String)
+  },
+  answers(400)
+) {
   /** The facts in one line, for a log. `Explain` has the words for a reader. */
   override get message(): string {
     return line(this, this.problem ?? this.reason, this.subject)
@@ -254,7 +282,7 @@ export type InvalidResponseReason = typeof InvalidResponseReason.Type
 const Count = Schema.optional(Schema.JsonNumber)
 
 /** A 2xx that is not what the protocol says or not what the program asked for, or a redirect. */
-export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("knowngood/InvalidResponse")(
+export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("knowngood.InvalidResponse")(
   "InvalidResponse",
   {
     ...common,
@@ -284,7 +312,8 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("knowng
     ),
     /** The first 120 characters of what came, scrubbed of secrets. */
     preview: Schema.optional(Schema.String)
-  }
+  },
+  answers(502)
 ) {
   /** The facts in one line, for a log. `Explain` has the words for a reader. */
   override get message(): string {
@@ -292,16 +321,162 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("knowng
   }
 }
 
-/** Everything that a call can fail with, as a schema: for RPC, HTTP APIs and workers. */
-export const schema = Schema.Union(AuthMissing, AuthRejected, Transient, QuotaExceeded, InvalidRequest, InvalidResponse)
+/**
+ * The errors of a class that do not have its status. Of the members that fit, `HttpApi` takes the first, so they stand
+ * before their class.
+ */
+const answering = <A extends ProviderError, I>(status: number, self: Schema.Schema<A, I>) =>
+  self.pipe(
+    Schema.filter((error) => httpStatus(error) === status),
+    Schema.annotations(answers(status))
+  )
+
+/**
+ * Everything that a call can fail with, as a schema: for RPC, HTTP APIs and workers. An `HttpApi` that declares it answers
+ * each error with its `httpStatus`.
+ *
+ * @example
+ * import { HttpApiEndpoint } from "@effect/platform"
+ * import { Schema } from "effect"
+ * import { ProviderError } from "knowngood"
+ *
+ * const haiku = HttpApiEndpoint.get("haiku", "/haiku").addSuccess(Schema.String).addError(ProviderError.schema)
+ */
+export const schema = /* @__PURE__ */ Schema.Union(
+  AuthMissing,
+  AuthRejected,
+  /* @__PURE__ */ answering(429, Transient),
+  Transient,
+  QuotaExceeded,
+  /* @__PURE__ */ answering(413, InvalidRequest),
+  /* @__PURE__ */ answering(422, InvalidRequest),
+  /* @__PURE__ */ answering(500, InvalidRequest),
+  InvalidRequest,
+  InvalidResponse
+)
 /** Everything that a call can fail with. */
-export type ProviderError = typeof schema.Type
+export type ProviderError = AuthMissing | AuthRejected | Transient | QuotaExceeded | InvalidRequest | InvalidResponse
 
 /** The facts that every `ProviderError` carries. */
 export type Facts = Schema.Struct.Type<typeof common>
 
 /** Is this value one of the six errors? */
-export const isProviderError: (u: unknown) => u is ProviderError = Schema.is(schema)
+export const isProviderError: (u: unknown) => u is ProviderError = /* @__PURE__ */ Schema.is(schema)
+
+/**
+ * The HTTP status of a service that could not answer because of this error: what its caller can do decides.
+ *
+ * | status | when                                                                                       |
+ * | ------ | ------------------------------------------------------------------------------------------ |
+ * | 400    | `InvalidRequest`: the caller has to change the request                                     |
+ * | 413    | `InvalidRequest` that is too long for the model or the host                                |
+ * | 422    | `InvalidRequest` that a content filter refused                                             |
+ * | 402    | `QuotaExceeded`                                                                            |
+ * | 429    | `Transient` with `RateLimited`: the caller can slow down                                   |
+ * | 503    | any other `Transient`, and `AuthMissing`: the service cannot answer now                    |
+ * | 502    | `AuthRejected`, `InvalidResponse`: the provider answered the service, and not as it should |
+ * | 500    | `InvalidRequest` by how the service is set up: its base URL, its headers, its certificates |
+ *
+ * 401 and 403 are no answer to give: they would speak of the caller's key, and a browser or a proxy acts on them.
+ */
+export const httpStatus = (error: ProviderError): number => {
+  switch (error._tag) {
+    case "AuthMissing":
+      return 503
+    case "AuthRejected":
+    case "InvalidResponse":
+      return 502
+    case "Transient":
+      return error.reason === "RateLimited" ? 429 : 503
+    case "QuotaExceeded":
+      return 402
+    case "InvalidRequest":
+      return httpStatusOfRequest(error)
+  }
+}
+
+const httpStatusOfRequest = ({ problem, reason }: InvalidRequest): number => {
+  switch (problem ?? reason) {
+    case "TooLarge":
+    case "ContextOverflow":
+      return 413
+    case "ContentFiltered":
+      return 422
+    case "NotOffered":
+    case "BadBaseUrl":
+    case "InsecureBaseUrl":
+    case "ForeignCredential":
+    case "BadHeader":
+    case "UntrustedCertificate":
+      return 500
+    default:
+      return 400
+  }
+}
+
+/**
+ * The response headers that go with `httpStatus`: `retry-after`, in whole seconds and never too early, where the provider
+ * asked for a wait. Otherwise none. An `HttpApi` cannot derive headers from an error, so a handler sets them.
+ *
+ * @example
+ * import { HttpApp, HttpServerResponse } from "@effect/platform"
+ * import { Effect } from "effect"
+ * import { ProviderError } from "knowngood"
+ *
+ * const withHeaders = Effect.tapError((error: ProviderError.ProviderError) =>
+ *   HttpApp.appendPreResponseHandler((_request, response) =>
+ *     Effect.succeed(HttpServerResponse.setHeaders(response, ProviderError.httpHeaders(error)))
+ *   )
+ * )
+ */
+export const httpHeaders = (error: ProviderError): { readonly "retry-after"?: string } => {
+  const wait = "retryAfter" in error ? error.retryAfter : undefined
+  return wait === undefined || !Duration.isFinite(wait)
+    ? {}
+    : { "retry-after": String(Math.ceil(Duration.toSeconds(wait))) }
+}
+
+/**
+ * The view of an error that may leave the house, for a browser or any other caller of a service: the same tag and class,
+ * so that the same matches and the same words fit.
+ *
+ * It is without what tells of the key or the machine: `source`, `fingerprint`, `hint`, `hosts`, `history`, the `location`
+ * of a redirect, the `preview` of what came, a `subject` other than an unsupported option, and `detail`, because
+ * providers put the account's organization and project into it, and proxies the machine's address. The `requestId` stays:
+ * by it a report finds its entry in the service's log.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import { type Chat, Provider, ProviderError } from "knowngood"
+ *
+ * const answer = (request: Chat.Request) =>
+ *   Provider.complete(request).pipe(Effect.tapError(Effect.logError), Effect.mapError(ProviderError.toClient))
+ */
+export const toClient = <E extends ProviderError>(error: E): E => view(error) as E
+
+/** Each branch makes the class that came, which a type parameter cannot say. */
+const view = (error: ProviderError): ProviderError => {
+  switch (error._tag) {
+    case "AuthMissing":
+      return new AuthMissing({ ...Struct.omit(error, "source", "detail"), history: [] })
+    case "AuthRejected":
+      return new AuthRejected({
+        ...Struct.omit(error, "source", "fingerprint", "hint", "hosts", "detail"),
+        history: []
+      })
+    case "Transient":
+      return new Transient({ ...Struct.omit(error, "detail"), history: [] })
+    case "QuotaExceeded":
+      return new QuotaExceeded({ ...Struct.omit(error, "detail"), history: [] })
+    case "InvalidRequest":
+      return new InvalidRequest({
+        ...(error.problem === "Unsupported" ? Struct.omit(error, "detail") : Struct.omit(error, "detail", "subject")),
+        history: []
+      })
+    case "InvalidResponse":
+      return new InvalidResponse({ ...Struct.omit(error, "location", "preview", "detail"), history: [] })
+  }
+}
 
 /**
  * The facts of a call that sent nothing.

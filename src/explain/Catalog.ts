@@ -24,6 +24,18 @@ export type Say<E> = (error: E, provider: string) => Words
 /** One `Say` for each literal. */
 export type SayEach<Literal extends string, E> = { readonly [literal in Literal]: Say<E> }
 
+/** Where a key was looked for. It is known to whoever has set it, and not to the clients of a service. */
+export interface Source {
+  /** By default the name of an environment variable. */
+  readonly source: string
+}
+
+/** A key that was sent. */
+export interface Sent extends Source {
+  /** The first 8 hex digits of its SHA-256. */
+  readonly fingerprint: string
+}
+
 /** Why a host's certificate cannot be verified. */
 export type CertificateFault =
   | "SelfSigned"
@@ -47,14 +59,24 @@ export type CertificateFault =
  */
 export interface Catalog {
   /** By why there is no usable key. `Asked`: no key is configured, and the server wants one. */
-  readonly AuthMissing: SayEach<ProviderError.KeyProblem | "Asked", ProviderError.AuthMissing>
+  readonly AuthMissing: SayEach<ProviderError.KeyProblem | "Asked", ProviderError.AuthMissing & Source>
   /**
    * By whether the key is known good. One that is not may still have worked in the past: it stops being known good when
    * it is refused too often. `wait` is the sentence of `waitFor` if the server asked for a wait; the action includes it.
    */
   readonly AuthRejected: {
     readonly [standing in "notKnownGood" | "knownGood"]: (
-      error: ProviderError.AuthRejected,
+      error: ProviderError.AuthRejected & Sent,
+      provider: string,
+      wait: string | undefined
+    ) => Words
+  }
+  /**
+   * Used instead of `AuthMissing` and `AuthRejected` where the key is not the reader's: in the error that a service tells
+   * its clients, made by `ProviderError.toClient`, which does not say where the key is from. `wait` is as above.
+   */
+  readonly withheld: {
+    readonly [standing in "missing" | "notKnownGood" | "knownGood"]: (
       provider: string,
       wait: string | undefined
     ) => Words

@@ -31,6 +31,7 @@ const or = new Intl.ListFormat("en", { type: "disjunction" })
 
 const retryLater = "Try again in a moment."
 const rephrase = "Rephrase the request."
+const operator = "Tell whoever runs the service."
 
 /** Helps only where the certificate's issuer is not trusted. */
 const trustIssuer =
@@ -78,6 +79,23 @@ export const en: Catalog = {
       title: "API key refused, although it has worked before",
       detail: `${refused(source, status, provider)} This key (fingerprint ${fingerprint}) has been accepted before, so the likely cause is load or a quota at the gateway, not the key.`,
       action: `${wait ?? "Try again in a minute."} If it keeps happening, check the account's quota first, then ${source}.`
+    })
+  },
+  withheld: {
+    missing: (provider) => ({
+      title: "The service has no API key",
+      detail: `The service that you use has no API key for ${provider} that can be sent.`,
+      action: operator
+    }),
+    notKnownGood: (provider, wait) => ({
+      title: "The service's API key was refused",
+      detail: `${provider} did not accept the API key of the service that you use.`,
+      action: wait === undefined ? operator : `${wait} If it keeps happening, tell whoever runs the service.`
+    }),
+    knownGood: (provider, wait) => ({
+      title: "The service's API key was refused, although it has worked before",
+      detail: `${provider} did not accept the API key of the service that you use. It has been accepted before, so the likely cause is load or a quota, not the key.`,
+      action: `${wait ?? "Try again in a minute."} If it keeps happening, tell whoever runs the service.`
     })
   },
   Transient: {

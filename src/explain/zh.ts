@@ -29,6 +29,7 @@ const quoted = (words: string): string => `“${words.trim().replace(/[.。]$/, 
 
 const retryLater = "请稍后重试。"
 const rephrase = "请修改请求内容。"
+const operator = "请联系该服务的运营方。"
 
 /** 仅适用于签发机构不受信任的情况。 */
 const trustIssuer =
@@ -75,6 +76,23 @@ export const zh: Catalog = {
       title: "曾经可用的 API 密钥被拒绝",
       detail: `${refused(source, status, provider)}该密钥（指纹 ${fingerprint}）此前被接受过，原因很可能是网关负载过高或额度受限，而不是密钥本身的问题。`,
       action: `${wait ?? "请一分钟后重试。"}如果持续出现，请先查看账户额度，再检查 ${source}。`
+    })
+  },
+  withheld: {
+    missing: (provider) => ({
+      title: "服务未配置 API 密钥",
+      detail: `您所使用的服务没有可以发送的 ${provider} API 密钥。`,
+      action: operator
+    }),
+    notKnownGood: (provider, wait) => ({
+      title: "服务的 API 密钥被拒绝",
+      detail: `${provider} 未接受您所使用的服务的 API 密钥。`,
+      action: wait === undefined ? operator : `${wait}如果持续出现，请联系该服务的运营方。`
+    }),
+    knownGood: (provider, wait) => ({
+      title: "服务曾经可用的 API 密钥被拒绝",
+      detail: `${provider} 未接受您所使用的服务的 API 密钥。该密钥此前被接受过，原因很可能是负载过高或额度受限，而不是密钥本身的问题。`,
+      action: `${wait ?? "请一分钟后重试。"}如果持续出现，请联系该服务的运营方。`
     })
   },
   Transient: {

@@ -64,9 +64,12 @@ const knowngood: { readonly [namespace: string]: ReadonlyArray<string> } = {
     "Transient",
     "TransientClock",
     "TransientReason",
+    "httpHeaders",
+    "httpStatus",
     "isProviderError",
     "nothingSent",
-    "schema"
+    "schema",
+    "toClient"
   ],
   RetryObserver: ["RetryObserver"],
   RetryPolicy: [

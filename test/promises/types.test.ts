@@ -422,6 +422,13 @@ describe("errors", () => {
     if (ProviderError.isProviderError(value)) expectTypeOf(value).toEqualTypeOf<Error>()
   })
 
+  it("have a view for a client, of the same class", () => {
+    expectTypeOf(ProviderError.toClient<ProviderError.Transient>).returns.toEqualTypeOf<ProviderError.Transient>()
+    const viewed = Effect.mapError(Provider.complete(request), ProviderError.toClient)
+    expectTypeOf(viewed).toEqualTypeOf<Effect.Effect<Chat.Reply, Error, Provider.Provider>>()
+    expectTypeOf(ProviderError.httpStatus).toEqualTypeOf<(error: Error) => number>()
+  })
+
   it("have words, given a catalog or none", () => {
     expectTypeOf(Explain.explain).parameter(0).toEqualTypeOf<Error>()
     expectTypeOf(Explain.explain).returns.toEqualTypeOf<Explain.Explanation>()
