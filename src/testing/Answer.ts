@@ -3,6 +3,7 @@
  */
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type { Recorded } from "./Recorded.js"
 
 /** One scripted answer. The functions below make them. */
 export interface Answer {
@@ -23,6 +24,15 @@ export interface Answer {
  * (`stall`).
  */
 export type Piece = Uint8Array | { readonly wait: Duration.DurationInput } | "drop" | "stall"
+
+/**
+ * An answer that depends on the request and on its number, from 0. `reply` and its like are such: they write the wire
+ * that the request asks for.
+ */
+export type AnswerTo = (request: Recorded, index: number) => Scripted
+
+/** What a script is made of. */
+export type Scripted = Answer | AnswerTo
 
 /** The status and headers of an answer. */
 export interface AnswerOptions {
@@ -73,31 +83,39 @@ class Framed {
 const frame = (data: unknown): string => `data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`
 
 /** The same answer, but the connection breaks after this many bytes of the body. */
-export const drop = (afterBytes: number, answer: Answer): Answer => ({
-  ...answer,
-  body: [...head(answer, afterBytes), "drop"]
-})
+export function drop(afterBytes: number, answer: Answer): Answer
+export function drop(afterBytes: number, answer: Scripted): Scripted
+export function drop(afterBytes: number, answer: Scripted): Scripted {
+  return changed(answer, (answer) => ({ ...answer, body: [...head(answer, afterBytes), "drop"] }))
+}
 
 /** The same answer, but nothing more comes after this many bytes of the body, and the connection stays open. */
-export const stall = (afterBytes: number, answer: Answer): Answer => ({
-  ...answer,
-  body: [...head(answer, afterBytes), "stall"]
-})
+export function stall(afterBytes: number, answer: Answer): Answer
+export function stall(afterBytes: number, answer: Scripted): Scripted
+export function stall(afterBytes: number, answer: Scripted): Scripted {
+  return changed(answer, (answer) => ({ ...answer, body: [...head(answer, afterBytes), "stall"] }))
+}
 
 /**
  * The same answer, but the headers come after this long, or once this effect is done: a test can hold an answer back
  * until something else has happened.
  */
-export const delay = (after: Duration.DurationInput | Effect.Effect<void>, answer: Answer): Answer => ({
-  ...answer,
-  after
-})
+export function delay(after: Duration.DurationInput | Effect.Effect<void>, answer: Answer): Answer
+export function delay(after: Duration.DurationInput | Effect.Effect<void>, answer: Scripted): Scripted
+export function delay(after: Duration.DurationInput | Effect.Effect<void>, answer: Scripted): Scripted {
+  return changed(answer, (answer) => ({ ...answer, after }))
+}
 
 /** The same answer, with a wait before every chunk of the body. */
-export const paced = (wait: Duration.DurationInput, answer: Answer): Answer => ({
-  ...answer,
-  body: answer.body.flatMap((piece) => [{ wait }, piece])
-})
+export function paced(wait: Duration.DurationInput, answer: Answer): Answer
+export function paced(wait: Duration.DurationInput, answer: Scripted): Scripted
+export function paced(wait: Duration.DurationInput, answer: Scripted): Scripted {
+  return changed(answer, (answer) => ({ ...answer, body: answer.body.flatMap((piece) => [{ wait }, piece]) }))
+}
+
+/** Changes an answer, or the one that the request will get. */
+const changed = (answer: Scripted, change: (answer: Answer) => Answer): Scripted =>
+  typeof answer === "function" ? (request, index) => changed(answer(request, index), change) : change(answer)
 
 /** No answer: the connection breaks before any header. */
 export const unreachable: Answer = { status: 599, headers: {}, body: [], unreachable: true }

@@ -16,31 +16,20 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
-import { type Answer, status } from "./Answer.js"
+import { type Answer, type AnswerTo, type Scripted, status } from "./Answer.js"
+import type { Recorded } from "./Recorded.js"
 
 export * from "./Answer.js"
+export type { Recorded } from "./Recorded.js"
+export * from "./Reply.js"
+export type { Counts, End, Event } from "./Said.js"
 
 /**
- * The answers in order, or a function that picks one by the request and its number, from 0. A request beyond the last
- * answer gets a 500 that is not retried and says so.
+ * The answers in order, or a function that picks one by the request and its number, from 0. `reply` and its like are
+ * such functions, so one alone is a script, too: it answers every request. A request beyond the last answer gets a 500
+ * that is not retried and says so.
  */
-export type Script = ReadonlyArray<Answer> | ((request: Recorded, index: number) => Answer)
-
-/** A request that the gateway received. */
-export interface Recorded {
-  /** `GET`, `POST`, … */
-  readonly method: string
-  /** The complete URL. */
-  readonly url: string
-  /** The request headers, their names in lower case. They include the key. */
-  readonly headers: { readonly [name: string]: string | undefined }
-  /** The request body: parsed if it is JSON, text otherwise. */
-  readonly body: unknown
-  /** When it arrived: milliseconds since the epoch, by the `Clock`. */
-  readonly at: number
-  /** Whether the client gave up before the answer was complete. */
-  readonly aborted: boolean
-}
+export type Script = ReadonlyArray<Scripted> | AnswerTo
 
 /** A running gateway. */
 export interface Service {
@@ -69,11 +58,7 @@ export const requests: Effect.Effect<ReadonlyArray<Recorded>, never, Gateway> = 
  * import { Chat, MiMo, Provider } from "knowngood"
  * import { Gateway } from "knowngood/testing"
  *
- * const hello = {
- *   model: "m",
- *   choices: [{ index: 0, message: { role: "assistant", content: "Hello" }, finish_reason: "stop" }]
- * }
- * const gateway = Gateway.layer([Gateway.status(503, "busy"), Gateway.json(hello)])
+ * const gateway = Gateway.layer([Gateway.refused(503), Gateway.reply("Hello")])
  * const provider = MiMo.layer({ model: "m", apiKey: Redacted.make("a-key-for-tests") })
  *
  * it.effect("a busy gateway is asked again", () =>
@@ -135,7 +120,8 @@ class Recorder {
     const index = this.entries.length
     const entry: Entry = { ...request, aborted: false }
     this.entries.push(entry)
-    const answer = typeof this.script === "function" ? this.script(entry, index) : this.script[index]
+    let answer: Scripted | undefined = typeof this.script === "function" ? this.script : this.script[index]
+    while (typeof answer === "function") answer = answer(entry, index)
     return [entry, answer ?? outOfAnswers(index)]
   }
 }

@@ -304,6 +304,9 @@ describe("options", () => {
     nothing<Parameters<typeof Tool.make>[0]>()
     nothing<Gateway.Answer>()
     nothing<Gateway.AnswerOptions>()
+    nothing<Gateway.ReplyOptions>()
+    nothing<Gateway.ToolCallOptions>()
+    nothing<Gateway.RefusalOptions>()
   })
 
   it("of requests and messages take it, too", () => {
@@ -486,5 +489,25 @@ describe("a program", () => {
   it("is tested against a scripted gateway, which is an HttpClient", () => {
     const layer = Layer.provideMerge(MiMo.layer({}), Gateway.layer([Gateway.status(401)]))
     expectTypeOf(layer).toEqualTypeOf<Layer.Layer<Provider.Provider | Gateway.Gateway | Client, never, never>>()
+  })
+})
+
+describe("the scripted gateway", () => {
+  it("takes every event of an answer, and the end of one as options", () => {
+    expectTypeOf<Chat.Event>().toExtend<Gateway.Event>()
+    expectTypeOf<Chat.Finish>().toExtend<Gateway.ReplyOptions>()
+    expectTypeOf<Chat.Usage>().toExtend<Gateway.Counts>()
+    expectTypeOf<Chat.FinishReason>().toEqualTypeOf<NonNullable<Gateway.ReplyOptions["reason"]>>()
+  })
+
+  it("takes one answer, a list of them, or a function, and a change leaves an answer one", () => {
+    expectTypeOf(Gateway.reply("Hi")).toExtend<Gateway.Script>()
+    expectTypeOf([Gateway.reply("Hi"), Gateway.json({})]).toExtend<Gateway.Script>()
+    expectTypeOf(Gateway.drop(1, Gateway.json({}))).toEqualTypeOf<Gateway.Answer>()
+    expectTypeOf(Gateway.paced("1 second", Gateway.reply("Hi"))).toEqualTypeOf<Gateway.Scripted>()
+    // @ts-expect-error a text is no answer: Gateway.text and Gateway.reply make one
+    Gateway.layer(["Hi"])
+    // @ts-expect-error there is no such reason
+    Gateway.reply("Hi", { reason: "tired" })
   })
 })
