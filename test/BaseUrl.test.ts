@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as BaseUrl from "../src/BaseUrl.js"
 
-describe("what is a base URL", () => {
+describe("a base URL", () => {
   for (const text of [
     "https://api.test",
     "https://api.test/",
@@ -11,7 +11,7 @@ describe("what is a base URL", () => {
     "https://api.test/openai?api-version=1",
     "  https://api.test/v1\n"
   ]) {
-    it(`${JSON.stringify(text)} is one`, () => {
+    it(`${JSON.stringify(text)} is valid`, () => {
       expect(BaseUrl.parse(text)?.origin).toMatch(/^https?:\/\/./)
     })
   }
@@ -34,13 +34,13 @@ describe("what is a base URL", () => {
     "https://user:secret@api.test",
     "https://:secret@api.test"
   ]) {
-    it(`${JSON.stringify(text)} is none (V35)`, () => {
+    it(`${JSON.stringify(text)} is not valid (V35)`, () => {
       expect(BaseUrl.parse(text)).toBeUndefined()
     })
   }
 })
 
-describe("where a path leads", () => {
+describe("a path under a base URL", () => {
   for (const [base, path, expected] of [
     ["https://api.test", "/chat/completions", "https://api.test/chat/completions"],
     ["https://api.test/", "/chat/completions", "https://api.test/chat/completions"],

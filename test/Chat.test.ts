@@ -24,7 +24,7 @@ describe("messages", () => {
     expect(Chat.assistant("Hi")).toEqual({ role: "assistant", content: "Hi" })
   })
 
-  it("may have parts: text, and pictures by address or in base64", () => {
+  it("may have parts: text, and images by address or in base64", () => {
     const parts = [
       Chat.text("What is this?"),
       Chat.image({ url: "https://pictures.test/1.png" }),
@@ -48,7 +48,7 @@ describe("messages", () => {
     expect(Chat.image({ url: "https://pictures.test/1.png" }, cache)).toMatchObject(cache)
   })
 
-  it("are the same with an option that is undefined as without it", () => {
+  it("ignore an option that is undefined", () => {
     const cache = { cache: undefined }
     expect(Chat.system("s", cache)).toEqual(Chat.system("s"))
     expect(Chat.user("u", cache)).toEqual(Chat.user("u"))
@@ -59,7 +59,7 @@ describe("messages", () => {
     expect(Chat.toolResult(call, 1, { isError: undefined })).toEqual(Chat.toolResult(call, 1))
   })
 
-  it("of the assistant carry reasoning and tool calls back", () => {
+  it("of the assistant carry reasoning and tool calls", () => {
     const toolCalls = [{ id: "c1", name: "get", input: { a: 1 } }]
     expect(Chat.assistant("", { reasoning: "Hm", toolCalls })).toEqual({
       role: "assistant",
@@ -69,7 +69,7 @@ describe("messages", () => {
     })
   })
 
-  it("of the assistant may have parts, each with a mark of its own", () => {
+  it("of the assistant may have parts, each with its own cache mark", () => {
     const parts = [Chat.text("It is blue.", { cache: "5m" }), Chat.text(" Mostly.")]
     expect(Chat.assistant(parts)).toEqual({ role: "assistant", content: parts })
   })
@@ -133,23 +133,23 @@ describe("a reply", () => {
     })
   })
 
-  it("has a message without what did not come, so that it can be sent back as it is", () => {
+  it("has a message without fields for what is missing, so that it can be sent back as it is", () => {
     expect(Chat.reply([text("Hi"), finish()])?.message).toEqual({ role: "assistant", content: "Hi" })
     expect(Object.keys(Chat.reply([finish()])?.message ?? {})).toEqual(["role", "content"])
   })
 
-  it("carries what the wire wants to see again, and a refusal", () => {
+  it("carries the replay and the refusal", () => {
     const replay = { protocol: "anthropic-messages", content: [{ type: "thinking", signature: "s" }] }
     const reply = Chat.reply([finish({ replay, refusal: "No." })])
     expect(reply?.message.replay).toBe(replay)
     expect(reply?.refusal).toBe("No.")
   })
 
-  it("ends with Finish; what comes behind it is no part of it", () => {
+  it("ends with Finish; whatever follows is ignored", () => {
     expect(Chat.reply([text("a"), finish(), text("b")])?.text).toBe("a")
   })
 
-  it("is none without a Finish", () => {
+  it("is undefined without a Finish", () => {
     expect(Chat.reply([text("a"), toolCall("c1", {})])).toBeUndefined()
     expect(Chat.reply([])).toBeUndefined()
   })
@@ -174,7 +174,7 @@ describe("a stream of events", () => {
     })
   )
 
-  it.effect("collect takes a stream that ends without Finish for a bug in who made it", () =>
+  it.effect("collect dies if the stream ends without Finish", () =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(Chat.collect(Stream.make(text("a"))))
       const cause = Exit.isFailure(exit) ? exit.cause : Cause.empty
@@ -183,7 +183,7 @@ describe("a stream of events", () => {
     })
   )
 
-  it.effect("textOnly leaves the text, piece by piece", () =>
+  it.effect("textOnly keeps only the text, piece by piece", () =>
     Effect.gen(function* () {
       const events = Stream.make(reasoning("Hm"), text("a"), toolCall("c1", {}), text(""), text("b"), finish())
       const pieces = yield* Stream.runCollect(Chat.textOnly(events))
@@ -191,7 +191,7 @@ describe("a stream of events", () => {
     })
   )
 
-  it("unknownUsage knows no count", () => {
+  it("unknownUsage has no count", () => {
     expect(Object.values(Chat.unknownUsage)).toEqual(Array.from({ length: 5 }, () => undefined))
   })
 })

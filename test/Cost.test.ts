@@ -10,20 +10,20 @@ const look = (count: number) => () => {
 }
 
 describe("four times the size", () => {
-  it("takes about four times as long where each thing is looked at once", () => {
+  it("takes about four times as long if each item is visited once", () => {
     expect(Cost.growth(look(4e6), look(16e6))).toBeLessThan(8)
   })
 
-  it("takes about 16 times as long where each is looked at for each", () => {
+  it("takes about 16 times as long if each item is compared with each", () => {
     expect(Cost.growth(look(2000 ** 2), look(8000 ** 2))).toBeGreaterThan(8)
   })
 
-  it("is no square only because both are too small to measure", () => {
+  it("is not called quadratic if both are too small to measure", () => {
     expect(Cost.growth(look(1), look(4))).toBeLessThan(8)
   })
 })
 
-it("byte arrays are counted by their sizes, and views of them are not", () => {
+it("byte arrays are counted by size, views of them are not", () => {
   const sizes = Cost.allocated(() => {
     const array = new Uint8Array(1000)
     array.subarray(1, 2)

@@ -70,7 +70,7 @@ describe("reading", () => {
     )
   }
 
-  it.effect("no key is absent", () =>
+  it.effect("a missing key is Absent", () =>
     Effect.gen(function* () {
       const credential = yield* Credential.make({ source })
       expect(yield* credential.read).toEqual({ _tag: "NoKey", problem: "Absent" })
@@ -79,7 +79,7 @@ describe("reading", () => {
     })
   )
 
-  it.effect("an effect that fails is unreadable, and is asked again the next time", () =>
+  it.effect("an effect that fails is Unreadable, and is run again the next time", () =>
     Effect.gen(function* () {
       const broken = yield* Ref.make(true)
       const apiKey = Effect.flatMap(Ref.get(broken), (broken) =>
@@ -109,7 +109,7 @@ describe("reading", () => {
 })
 
 describe("authorizing", () => {
-  it.effect("Bearer, or a header of a name (O9)", () =>
+  it.effect("with Bearer, or with a named header (O9)", () =>
     Effect.gen(function* () {
       const key = yield* keyOf(yield* make(plantedKey))
       expect({ ...authorized(key, Credential.bearer).headers }).toEqual({
@@ -133,7 +133,7 @@ describe("the fingerprint", () => {
       })
   )
 
-  it.effect("is that of the present key", () =>
+  it.effect("is that of the current key", () =>
     Effect.gen(function* () {
       const { change, credential } = yield* rotating("first-key")
       const first = yield* credential.fingerprint
@@ -168,7 +168,7 @@ describe("the flag", () => {
     })
   )
 
-  it.effect("starts again at false when the key has become none", () =>
+  it.effect("starts again at false when the key is gone", () =>
     Effect.gen(function* () {
       const { change, credential } = yield* rotating("first-key")
       yield* credential.accepted(yield* keyOf(credential))
@@ -178,7 +178,7 @@ describe("the flag", () => {
     })
   )
 
-  it.effect("stays when the key could not be read once and is the same afterwards", () =>
+  it.effect("stays if the key cannot be read once and is the same afterwards", () =>
     Effect.gen(function* () {
       const broken = yield* Ref.make(false)
       const apiKey = Effect.flatMap(Ref.get(broken), (broken) =>
@@ -221,7 +221,7 @@ describe("the flag", () => {
     })
   )
 
-  it.effect("one success between them begins the count anew", () =>
+  it.effect("one success between them starts the count again", () =>
     Effect.gen(function* () {
       const credential = yield* make(plantedKey)
       const key = yield* keyOf(credential)
@@ -245,7 +245,7 @@ describe("the flag", () => {
     })
   )
 
-  it.scoped("can be followed: a change is told once, and no change is not told", () =>
+  it.scoped("can be followed: each change is reported once, and nothing else is", () =>
     Effect.gen(function* () {
       const { change, credential } = yield* rotating("first-key")
       const key = yield* keyOf(credential)
@@ -264,7 +264,7 @@ describe("the flag", () => {
 })
 
 describe("the host", () => {
-  it.effect("that uses a credential first owns it", () =>
+  it.effect("that first uses a credential owns it", () =>
     Effect.gen(function* () {
       const credential = yield* make(plantedKey)
       expect(yield* credential.bind("https://a.test")).toBe("https://a.test")
@@ -273,7 +273,7 @@ describe("the host", () => {
     })
   )
 
-  it.effect("of one credential is not that of another", () =>
+  it.effect("of one credential does not bind another", () =>
     Effect.gen(function* () {
       yield* (yield* make(plantedKey)).bind("https://a.test")
       expect(yield* (yield* make(plantedKey)).bind("https://b.test")).toBe("https://b.test")
@@ -281,7 +281,7 @@ describe("the host", () => {
   )
 })
 
-describe("what refuses a request", () => {
+describe("a request that is refused", () => {
   const to = (url: string) => HttpClientRequest.get(url)
   const terms = { scheme: Credential.bearer, allowInsecure: false }
 
@@ -345,7 +345,7 @@ describe("a reader of the key", () => {
     )
   }
 
-  it.effect("that hangs holds up its own call alone, and ends with it", () =>
+  it.effect("that hangs holds up only its own call, and ends with it", () =>
     Effect.gen(function* () {
       let hangs = true
       const apiKey = Effect.suspend(() => (hangs ? Effect.never : Effect.succeed(Redacted.make(plantedKey))))
@@ -359,7 +359,7 @@ describe("a reader of the key", () => {
     }).pipe(Effect.provide(Gateway.layer([whole])))
   )
 
-  it.effect("of a new key each time: each call is sent with one, and its flag is its own", () =>
+  it.effect("that gives a new key each time: each call is sent with one, and each key has its own flag", () =>
     Effect.gen(function* () {
       let reads = 0
       const provider = yield* MiMo.make({ apiKey: Effect.sync(() => Redacted.make(`tp-s-key-number-${reads++}`)) })
@@ -371,7 +371,7 @@ describe("a reader of the key", () => {
 })
 
 describe("the memory", () => {
-  it.effect("is told once a day that the key goes on being accepted, though the clock was set back", () =>
+  it.effect("is told once a day that the key is still accepted, even if the clock is set back", () =>
     Effect.gen(function* () {
       const wall = yield* Wall.make
       let told = 0
@@ -451,19 +451,19 @@ describe("scrubbing", () => {
     )
   }
 
-  it("what only looks like a key is taken out without one", () => {
+  it("what only looks like a key is removed even if no key is configured", () => {
     expect(Key.scrub({ _tag: "NoKey", problem: "Absent" })("Bearer abcdef012345 sk-12345678 ****1234")).toBe(
       "Bearer [redacted] [redacted] [redacted]"
     )
   })
 
-  it.effect("a key of fewer than 8 characters is taken out whole", () =>
+  it.effect("a key of fewer than 8 characters is removed completely", () =>
     Effect.gen(function* () {
       expect(yield* scrub("the key a1B2c3 and a1B2c", "a1B2c3")).toBe("the key [redacted] and a1B2c")
     })
   )
 
-  it.effect("a letter that grows in lower case does not shift what is taken out", () =>
+  it.effect("a letter that becomes longer in lower case does not shift what is removed", () =>
     Effect.gen(function* () {
       // "İ" is one character, and two in lower case.
       const secret = "0f8a6c2e9b174d53"

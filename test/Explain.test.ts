@@ -159,14 +159,14 @@ for (const [language, catalog] of catalogs) {
     }
 
     for (const [name, error] of all({ status: 418, attempts: 1 }).filter(([, error]) => tells(error))) {
-      it(`${name} names the status where there is one`, () => {
+      it(`${name} names the status if there is one`, () => {
         expect(Explain.explain(error, catalog).detail).toContain("HTTP 418")
       })
     }
 
     for (const [name, error] of all()) {
       const withoutStatus = Failure.withFacts(error, { status: undefined })
-      it(`${name} names no status where there is none`, () => {
+      it(`${name} names no status if there is none`, () => {
         expect(wordsOf(Explain.explain(withoutStatus, catalog))).not.toMatch(/HTTP \d/)
       })
     }
@@ -176,7 +176,7 @@ for (const [language, catalog] of catalogs) {
       expect(new Set(words).size).toBe(words.length)
     })
 
-    it("a title has no full stop, and a detail and an action end in one", () => {
+    it("a title has no full stop; a detail and an action end with one", () => {
       for (const [name, , { action, detail, title }] of everything(catalog)) {
         expect([name, title]).toEqual([name, expect.not.stringMatching(/[.。!！:：,，;；]$/)])
         for (const sentence of [detail, action])
@@ -191,7 +191,7 @@ for (const [language, catalog] of catalogs) {
       }
     })
 
-    it("the provider is named as it writes its name, and one that is not known by its id", () => {
+    it("a provider is named as it writes its own name, an unknown one by its id", () => {
       const detail = (provider: string) => Explain.explain(transient("ServerError", { provider }), catalog).detail
       for (const [id, name] of [
         ["mimo", "MiMo"],
@@ -217,7 +217,7 @@ for (const [language, catalog] of catalogs) {
     ].map(([name, error]) => [name, Failure.withFacts(error, { detail: "planted words" })] as const)
 
     for (const [name, error] of unanswered) {
-      it(`${name}, attempts ${error.attempts}, status ${error.status}: nothing, because none answered`, () => {
+      it(`${name}, attempts ${error.attempts}, status ${error.status}: nothing, because no server answered`, () => {
         const { detail, title } = Explain.explain(error, catalog)
         expect(detail).not.toContain("planted words")
         expect(detail).not.toMatch(claims)
@@ -226,19 +226,19 @@ for (const [language, catalog] of catalogs) {
       })
     }
 
-    it("the law above has teeth: of a server that answered, it finds the claims", () => {
+    it("the law above can fail: it finds the claims about a server that answered", () => {
       for (const error of [transient("ServerError", { status: 500 }), rejected(true), rejected(false)]) {
         expect(Explain.explain(error, catalog).detail).toMatch(claims)
       }
     })
 
-    it("its own words are given where it answered, in quotation marks, with one full stop", () => {
+    it("its own words are quoted if it answered, with one full stop", () => {
       for (const [, error] of all({ status: 418, attempts: 1, detail: "I'm a teapot." })) {
         expect(Explain.explain(error, catalog).detail).toMatch(/“I'm a teapot”[.。]$/)
       }
     })
 
-    it("before a retry, too: nothing, where none answered", () => {
+    it("before a retry, too: nothing, if no server answered", () => {
       for (const [name, error] of unanswered) {
         const { detail } = Explain.retrying(notice(error), catalog)
         expect([name, detail]).toEqual([name, expect.not.stringMatching(claims)])
@@ -246,7 +246,7 @@ for (const [language, catalog] of catalogs) {
       }
     })
 
-    it("words that are none are not given", () => {
+    it("blank words are not quoted", () => {
       for (const detail of ["", " \n"]) {
         const error = transient("ServerError", { status: 500, detail })
         expect(Explain.explain(error, catalog)).toEqual(
@@ -255,7 +255,7 @@ for (const [language, catalog] of catalogs) {
       }
     })
 
-    it("what the model said instead of an answer is given as the model's", () => {
+    it("what the model said instead of an answer is quoted as the model's", () => {
       const said = Explain.explain(badAnswer("Refused", { status: 200, refusal: "I cannot help with that." }), catalog)
       expect(said.detail).toContain("“I cannot help with that”")
     })
@@ -266,7 +266,7 @@ for (const [language, catalog] of catalogs) {
 
     for (const attempts of [0, 1]) {
       for (const [name, error] of all({ attempts })) {
-        it(`${name} after ${attempts}: not a word of a retry`, () => {
+        it(`${name} after ${attempts}: retries are not mentioned`, () => {
           const said = wordsOf(Explain.explain(error, catalog))
           expect(said).not.toMatch(claims)
         })
@@ -283,13 +283,13 @@ for (const [language, catalog] of catalogs) {
   describe(`${language}: a key`, () => {
     // With a memory across restarts a key can be known good before the first call; and one that was accepted in this
     // very run stops being known good when it is refused too often. So no text may say "ever" or "since".
-    it("that is not known good is said to be just that: no word of when, ever, or since the program started", () => {
+    it("that is not known good is called just that, without saying when it was or whether it ever was", () => {
       expect(wordsOf(Explain.explain(rejected(false), catalog))).not.toMatch(
         /since|ever\b|before|start|yet|启动|从未|曾|以来|首次/i
       )
     })
 
-    it("missing, never accepted, and accepted before are three different texts", () => {
+    it("missing, not known good and known good have three different texts", () => {
       const errors = [missing("Absent", { status: 401, attempts: 1 }), rejected(false), rejected(true)]
       for (const part of ["title", "detail", "action"] as const) {
         expect(new Set(errors.map((error) => Explain.explain(error, catalog)[part])).size).toBe(3)
@@ -314,13 +314,13 @@ for (const [language, catalog] of catalogs) {
       expect(wordsOf(Explain.retrying(notice(rejected(true)), catalog))).not.toMatch(blame)
     })
 
-    it("what the server says of it stands in quotation marks", () => {
+    it("what the server says of it is in quotation marks", () => {
       const { detail } = Explain.explain(rejected(true, { detail: "Invalid API Key" }), catalog)
       expect(detail).toContain("“Invalid API Key”")
       expect(detail.replace(/“[^”]*”/, "")).not.toMatch(blame)
     })
 
-    it("that looks like one for other hosts: they are named, unless this host has accepted it", () => {
+    it("that looks like one for other hosts: those are named, unless this host has accepted it", () => {
       const hosts = ["one.test", "two.test"]
       const elsewhere = (knownGood: boolean) =>
         new ProviderError.AuthRejected({
@@ -333,7 +333,7 @@ for (const [language, catalog] of catalogs) {
       }
     })
 
-    it("that is refused with a wait keeps its advice, and the wait is named with it", () => {
+    it("that is refused with a wait: both the advice and the wait are given", () => {
       const retryAfter = Duration.minutes(5)
       for (const knownGood of [true, false]) {
         const facts = { ...once, status: 401, source, fingerprint, knownGood }
@@ -348,7 +348,7 @@ for (const [language, catalog] of catalogs) {
       expect(wordsOf(Explain.explain(missing("Blank"), catalog))).not.toMatch(/white ?space|空白字符/)
     })
 
-    it("that nothing was sent is said only where nothing was", () => {
+    it("is said not to have been sent only if nothing was", () => {
       const nothing = /nothing was sent|没有发送任何请求/
       for (const problem of ProviderError.InvalidRequestProblem.literals) {
         if (problem !== "UntrustedCertificate") {
@@ -362,7 +362,7 @@ for (const [language, catalog] of catalogs) {
       expect(Explain.explain(rejected(false), catalog).detail).not.toMatch(nothing)
     })
 
-    it("of the user's stands in no words, though the server echoes it", async () => {
+    it("is in no text, even if the server echoes it", async () => {
       const key = await Effect.runPromise(
         Effect.flatMap(Credential.make({ apiKey: Redacted.make(plantedKey), source }), (credential) => credential.read)
       )
@@ -377,8 +377,8 @@ for (const [language, catalog] of catalogs) {
     })
   })
 
-  describe(`${language}: what there is to do`, () => {
-    it("a wait that the server asked for is named, and given for a countdown", () => {
+  describe(`${language}: the advice`, () => {
+    it("names the wait that the server asked for, and gives it for a countdown", () => {
       for (const reason of ProviderError.TransientReason.literals) {
         const retryAfter = Duration.minutes(5)
         const error = new ProviderError.Transient({ ...once, reason, retryAfter })
@@ -388,11 +388,11 @@ for (const [language, catalog] of catalogs) {
       }
     })
 
-    it("without one there is no countdown", () => {
+    it("has no countdown without a wait", () => {
       for (const [, error] of all()) expect(Object.keys(Explain.explain(error, catalog))).not.toContain("retryAfter")
     })
 
-    it("of an answer of the model's is never to check the base URL or a proxy", () => {
+    it("for an answer from the model is never to check the base URL or a proxy", () => {
       for (const reason of ["NotJson", "SchemaMismatch", "Truncated", "Refused", "Filtered"] as const) {
         for (const facts of [
           {},
@@ -406,24 +406,24 @@ for (const [language, catalog] of catalogs) {
       expect(Explain.explain(badAnswer("NotTheProtocol"), catalog).action).toMatch(/base URL.*(proxy|代理)/)
     })
 
-    it("of an answer that does not fit, where it does not", () => {
+    it("for an answer that does not fit says where it does not", () => {
       const error = badAnswer("SchemaMismatch", { mismatch: "city: expected string, got 42" })
       expect(Explain.explain(error, catalog).detail).toContain("city: expected string, got 42")
       expect(Explain.explain(badAnswer("NotJson", { tool: "weather" }), catalog).detail).toContain("weather")
     })
 
-    it("of a redirect: where it pointed, and that the key would have gone along", () => {
+    it("for a redirect says where it pointed, and that it would have taken the key along", () => {
       const { detail } = Explain.explain(badAnswer("Redirect", { ...about.Redirect, status: 307 }), catalog)
       expect(detail).toContain("https://elsewhere.test/v1")
       expect(detail).toMatch(/key|密钥/)
       expect(Explain.explain(badAnswer("Redirect", { status: 0 }), catalog).detail).toMatch(/key|密钥/)
     })
 
-    it("of plain http names the option that allows it", () => {
+    it("for plain http names the option that allows it", () => {
       expect(Explain.explain(unsendable("InsecureBaseUrl"), catalog).action).toContain("allowInsecure")
     })
 
-    it("of a request that was not sent names the host, header or option", () => {
+    it("for a request that was not sent names the host, header or option", () => {
       for (const problem of ["ForeignCredential", "BadHeader", "Unsupported"] as const) {
         expect(wordsOf(Explain.explain(unsendable(problem, { subject: "the-subject" }), catalog))).toContain(
           "the-subject"
@@ -431,7 +431,7 @@ for (const [language, catalog] of catalogs) {
       }
     })
 
-    it("of a certificate depends on why it cannot be verified; never is verification to be turned off", () => {
+    it("for a certificate depends on why it cannot be verified, and is never to turn verification off", () => {
       const words = [...certificates, undefined].map((code) =>
         Explain.explain(unsendable("UntrustedCertificate", code === undefined ? {} : { code }), catalog)
       )
@@ -451,7 +451,7 @@ for (const [language, catalog] of catalogs) {
       "UNABLE_TO_GET_ISSUER_CERT",
       "UNABLE_TO_GET_ISSUER_CERT_LOCALLY"
     ]) {
-      it(`of a certificate with ${code}: NODE_EXTRA_CA_CERTS, and a proxy that inspects TLS`, () => {
+      it(`for a certificate with ${code}: NODE_EXTRA_CA_CERTS, and a proxy that inspects TLS`, () => {
         const { action, detail } = Explain.explain(unsendable("UntrustedCertificate", { code }), catalog)
         expect(action).toMatch(/NODE_EXTRA_CA_CERTS/)
         expect(action).toMatch(/proxy|代理/)
@@ -459,14 +459,14 @@ for (const [language, catalog] of catalogs) {
       })
     }
 
-    it("a quota that is filled again has its time", () => {
+    it("says when a quota resets", () => {
       const resetsAt = DateTime.unsafeMake("2026-05-15T15:00:00Z")
       const { action } = Explain.explain(new ProviderError.QuotaExceeded({ ...once, resetsAt }), catalog)
       expect(action).toMatch(/2026-05-15 15:00:00.*UTC/)
     })
 
     // `Unreachable` has connections that were made and then broke, too, such as an ECONNRESET before the headers.
-    it("without a connection: it failed, but it is not said that none was made", () => {
+    it("for a failed connection does not claim that none was made", () => {
       const error = transient("Unreachable", { code: "ECONNRESET" })
       for (const said of [Explain.explain(error, catalog), Explain.retrying(notice(error), catalog)]) {
         expect(wordsOf(said)).toMatch(/connection .*failed|连接.*失败/)
@@ -482,7 +482,7 @@ for (const [language, catalog] of catalogs) {
       }
     })
 
-    it("a wait is in whole units, and one of a second is not plural", () => {
+    it("gives a wait in whole units, with a singular for one second", () => {
       const action = (seconds: number) =>
         Explain.explain(
           new ProviderError.Transient({ ...once, reason: "RateLimited", retryAfter: Duration.seconds(seconds) }),
@@ -501,7 +501,7 @@ for (const [language, catalog] of catalogs) {
       )
     })
 
-    it("an answer that broke off says so, and only then", () => {
+    it("says that an answer broke off if it did, and only then", () => {
       const brokeOff = /already arrived|已经到达/
       for (const [, error] of all({ emitted: true })) expect(Explain.explain(error, catalog).detail).toMatch(brokeOff)
       for (const [, error] of all()) expect(Explain.explain(error, catalog).detail).not.toMatch(brokeOff)
@@ -535,7 +535,7 @@ describe("each language is itself", () => {
     "g"
   )
 
-  it("zh has no English but names, and what is quoted", () => {
+  it("zh has no English except names and quotations", () => {
     for (const [name, , said] of everything(zh)) {
       const rest = wordsOf(said)
         .replace(/“[^”]*”/g, "")
@@ -546,7 +546,7 @@ describe("each language is itself", () => {
     }
   })
 
-  it("zh ends its sentences in its own way, with no space behind them", () => {
+  it("zh ends its sentences in its own way, with no space after them", () => {
     for (const explanation of explanations(zh)) expect(wordsOf(explanation)).not.toMatch(/[。，] |\p{Script=Han}: /u)
   })
 })
@@ -575,7 +575,7 @@ describe("a retry that is about to happen", () => {
     }
   })
 
-  it("names the reason of each error that passes", () => {
+  it("names the reason of each transient error", () => {
     for (const catalog of [en, zh]) {
       const details = ProviderError.TransientReason.literals.map(
         (reason) => Explain.retrying(notice(transient(reason)), catalog).detail
@@ -585,12 +585,12 @@ describe("a retry that is about to happen", () => {
     }
   })
 
-  it("does not say of a key that is not known good that it worked before", () => {
+  it("does not claim that a key worked before if it is not known good", () => {
     expect(Explain.retrying(notice(rejected(false))).detail).not.toMatch(/before/)
     expect(Explain.retrying(notice(rejected(false)), zh).detail).not.toMatch(/曾/)
   })
 
-  it("counts down: what is said and given is the time that remains", () => {
+  it("counts down: words and value are the time that remains", () => {
     const about = notice(transient("Overloaded"))
     const at = (remaining: Duration.DurationInput) =>
       Explain.retrying({ ...about, delay: Duration.seconds(9) }, en, remaining)
@@ -609,7 +609,7 @@ describe("a retry that is about to happen", () => {
     expect(Explain.retrying(about, zh, 0).title).toBe("正在进行第 1 次重试（共 2 次）")
   })
 
-  it("leaves the number away that a policy does not say", () => {
+  it("leaves out the number of retries if the policy does not say it", () => {
     expect(Explain.retrying({ ...notice(transient("ServerError")), attempt: 4, budget: undefined }).title).toBe(
       "Retrying in 0.6 s (retry 4)"
     )
@@ -635,7 +635,7 @@ describe("a retry that is about to happen", () => {
 })
 
 describe("a catalog", () => {
-  it("of English is the default", () => {
+  it("in English is the default", () => {
     for (const [, error] of all()) expect(Explain.explain(error)).toEqual(Explain.explain(error, en))
   })
 

@@ -68,7 +68,7 @@ describe.each(calls)("%s", (_, ask, good) => {
     )
   }
 
-  it.scoped("AuthMissing moves on, and the first was sent nothing", () =>
+  it.scoped("AuthMissing moves on, and nothing was sent to the first", () =>
     Effect.gen(function* () {
       const first = yield* provider("first", [good], { apiKey: Redacted.make("  ") })
       const second = yield* provider("second", [good])
@@ -77,7 +77,7 @@ describe.each(calls)("%s", (_, ask, good) => {
     })
   )
 
-  it.scoped("the first that answers is the only one asked", () =>
+  it.scoped("nobody is asked after the first that answers", () =>
     Effect.gen(function* () {
       const first = yield* provider("first", [good])
       const second = yield* provider("second", [good])
@@ -86,7 +86,7 @@ describe.each(calls)("%s", (_, ask, good) => {
     })
   )
 
-  it.scoped("all fail: the error is the last one's", () =>
+  it.scoped("if all fail, the error is the last one's", () =>
     Effect.gen(function* () {
       const first = yield* provider("first", [failed(503)])
       const second = yield* provider("second", [failed(402)])
@@ -96,7 +96,7 @@ describe.each(calls)("%s", (_, ask, good) => {
     })
   )
 
-  it.scoped("one that does not move on ends it in the middle", () =>
+  it.scoped("an error that does not move on ends it, even in the middle", () =>
     Effect.gen(function* () {
       const first = yield* provider("first", [failed(503)])
       const second = yield* provider("second", [failed(400)])
@@ -107,14 +107,14 @@ describe.each(calls)("%s", (_, ask, good) => {
     })
   )
 
-  it.scoped("one alone is itself", () =>
+  it.scoped("a fallback of one is that one", () =>
     Effect.gen(function* () {
       const first = yield* provider("first", [failed(503)])
       expect(yield* Effect.flip(ask(Provider.fallback([first.service])))).toMatchObject({ provider: "first" })
     })
   )
 
-  it.scoped("the observer is told of each step before it is taken: why, and which is next", () =>
+  it.scoped("the observer is told of each step beforehand: why, and who is next", () =>
     Effect.gen(function* () {
       const first = yield* provider("first", [failed(503)])
       const second = yield* provider("second", [failed(402)])
@@ -162,7 +162,7 @@ describe.each(calls)("%s", (_, ask, good) => {
 })
 
 describe("a stream", () => {
-  it.scoped("that had output before it failed is not begun again elsewhere", () =>
+  it.scoped("that failed after output is not started again elsewhere", () =>
     Effect.gen(function* () {
       const first = yield* provider("first", [
         Gateway.sse([chunk({ content: "Hel" }), { error: { code: "server_busy" } }])
@@ -192,7 +192,7 @@ describe("a stream", () => {
     })
   )
 
-  it.scoped("the second's failure after output is not the third's to mend", () =>
+  it.scoped("that failed after output at the second is not started again at the third", () =>
     Effect.gen(function* () {
       const first = yield* provider("first", [failed(503)])
       const second = yield* provider("second", [Gateway.sse([chunk({ content: "Hel" })])])
@@ -206,7 +206,7 @@ describe("a stream", () => {
     })
   )
 
-  it.scoped("that failed inside the 200 before any output moves on", () =>
+  it.scoped("that failed inside a 200 before any output moves on", () =>
     Effect.gen(function* () {
       const first = yield* provider("first", [Gateway.sse([{ error: { code: "server_busy" } }])])
       const second = yield* provider("second", [streamed])
@@ -220,7 +220,7 @@ describe("what a failed provider holds", () => {
   /** A stream of four minutes. */
   const long = Gateway.paced("1 minute", streamed)
 
-  it.scoped("its turn is given back before the next is asked, not when the other's stream has ended", () =>
+  it.scoped("its turn is given back before the next is asked, not at the end of the next one's stream", () =>
     Effect.gen(function* () {
       const first = yield* provider("first", [failed(503), whole], { concurrency: 1 })
       const second = yield* provider("second", [long])
@@ -395,7 +395,7 @@ describe("a fallback of layers", () => {
       })
     )
 
-  it.scoped("moves on, and tells as its options say", () =>
+  it.scoped("moves on, and notifies as its options say", () =>
     Effect.gen(function* () {
       const told: Array<string> = []
       const layer = Provider.fallbackLayer([at([], "first", [failed(503)]), at([], "second", [whole])], {
@@ -408,7 +408,7 @@ describe("a fallback of layers", () => {
     })
   )
 
-  it.scoped("builds each for itself, even one layer that is named twice", () =>
+  it.scoped("builds each on its own, even a layer that is named twice", () =>
     Effect.gen(function* () {
       const book: Array<string> = []
       const one = at(book, "one", [failed(503)])
@@ -419,7 +419,7 @@ describe("a fallback of layers", () => {
     })
   )
 
-  it.effect("gives all of them up with its scope", () =>
+  it.effect("releases all of them with its scope", () =>
     Effect.gen(function* () {
       const book: Array<string> = []
       const layer = Provider.fallbackLayer([at(book, "first", [whole]), at(book, "second", [whole])])
@@ -428,7 +428,7 @@ describe("a fallback of layers", () => {
     })
   )
 
-  it.effect("fails as one of them does, and gives up those that were built", () =>
+  it.effect("fails as one of them does, and releases those that were built", () =>
     Effect.gen(function* () {
       const book: Array<string> = []
       const broken = Layer.fail("broken")
@@ -438,7 +438,7 @@ describe("a fallback of layers", () => {
     })
   )
 
-  it.effect("interrupted while one is built, gives up those that were", () =>
+  it.effect("if interrupted while one is built, releases those that were", () =>
     Effect.gen(function* () {
       const book: Array<string> = []
       const never = Layer.effect(Provider.Provider, Effect.never)
@@ -452,7 +452,7 @@ describe("a fallback of layers", () => {
     })
   )
 
-  it.effect("ends a loop outside of Effect when it is given up", () =>
+  it.effect("ends a loop outside of Effect when it is released", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const layer = Provider.fallbackLayer([at([], "first", [failed(503)]), at([], "second", [endless])])

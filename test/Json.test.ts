@@ -11,7 +11,7 @@ describe("parse", () => {
     })
   }
 
-  it.prop("gives every JSON value back (O37)", [FastCheck.json()], ([text]) => {
+  it.prop("returns every JSON value (O37)", [FastCheck.json()], ([text]) => {
     expect(Json.parse(text)).toEqual(JSON.parse(text))
   })
 
@@ -41,21 +41,21 @@ describe("parseHandedOn", () => {
     ['{"prototype":1,"toString":2}', { prototype: 1, toString: 2 }],
     ['"__proto__"', "__proto__"]
   ] as const) {
-    it(`${text} has no key of the prototype's (V34)`, () => {
+    it(`${text} loses prototype keys (V34)`, () => {
       const value = Json.parseHandedOn(text)
       expect(JSON.stringify(value)).toBe(JSON.stringify(expected))
       expect(Object.hasOwn(Object.prototype, "x")).toBe(false)
     })
   }
 
-  it("what is spread or assigned from it leaves prototypes alone (O118)", () => {
+  it("spreading or assigning from it changes no prototype (O118)", () => {
     const value = Json.record(Json.parseHandedOn('{"__proto__":{"admin":true},"a":1}'))
     const copy: { readonly [key: string]: unknown } = Object.assign({}, value)
     expect(copy["admin"]).toBeUndefined()
     expect(Object.getPrototypeOf(copy)).toBe(Object.prototype)
   })
 
-  it.prop("other values come whole", [FastCheck.jsonValue()], ([value]) => {
+  it.prop("other values are unchanged", [FastCheck.jsonValue()], ([value]) => {
     const text = JSON.stringify(value)
     FastCheck.pre(!/__proto__|constructor/.test(text))
     expect(Json.parseHandedOn(text)).toEqual(JSON.parse(text))
@@ -89,12 +89,12 @@ describe("readers", () => {
     })
   }
 
-  it("array reads arrays, and an empty one from anything else", () => {
+  it("array reads arrays, and gives an empty one for anything else", () => {
     expect(Json.array([1])).toEqual([1])
     for (const value of [undefined, null, {}, "ab", 3]) expect(Json.array(value)).toEqual([])
   })
 
-  it("defined leaves out what is undefined, and keeps null, false, zero and the empty text", () => {
+  it("defined drops undefined, and keeps null, false, zero and the empty string", () => {
     const fields = Json.defined({ a: undefined, b: null, c: false, d: 0, e: "" })
     expect(Object.keys(fields)).toEqual(["b", "c", "d", "e"])
   })

@@ -67,7 +67,7 @@ const logged = <A, E, R>(self: Effect.Effect<A, E, R>) =>
   })
 
 describe("after a restart", () => {
-  it.scoped("the first request has the auth retries", () =>
+  it.scoped("the first request gets the auth retries", () =>
     Effect.gen(function* () {
       const { store } = Store.make()
       yield* accepted(store)
@@ -79,7 +79,7 @@ describe("after a restart", () => {
     })
   )
 
-  it.scoped("so it has on KeyValueStore.layerMemory", () =>
+  it.scoped("the first request gets them on KeyValueStore.layerMemory, too", () =>
     Effect.gen(function* () {
       const store = Context.get(yield* Layer.build(KeyValueStore.layerMemory), KeyValueStore.KeyValueStore)
       yield* accepted(store)
@@ -107,7 +107,7 @@ describe("after a restart", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
-  it.scoped("without a memory it has none", () =>
+  it.scoped("the first request gets none without a memory", () =>
     Effect.gen(function* () {
       expect(yield* requestsWhenRefused(Store.make().store)).toBe(1)
     })
@@ -157,7 +157,7 @@ describe("after a restart", () => {
   )
 })
 
-describe("the flag begins where the memory says", () => {
+describe("the flag starts as the memory says", () => {
   it.scoped("when the layer is built, before any call", () =>
     Effect.gen(function* () {
       const { store } = Store.make()
@@ -167,7 +167,7 @@ describe("the flag begins where the memory says", () => {
     })
   )
 
-  it.scoped("which is false for a key that was never accepted", () =>
+  it.scoped("at false for a key that was never accepted", () =>
     Effect.gen(function* () {
       const { store } = Store.make()
       yield* accepted(store)
@@ -175,7 +175,7 @@ describe("the flag begins where the memory says", () => {
     })
   )
 
-  it.scoped("and at the first call for a key that an effect reads", () =>
+  it.scoped("at the first call, if an effect reads the key", () =>
     Effect.gen(function* () {
       const { store } = Store.make()
       yield* accepted(store)
@@ -186,7 +186,7 @@ describe("the flag begins where the memory says", () => {
     })
   )
 
-  it.scoped("a store that hangs holds the layer up for a second, and no longer", () =>
+  it.scoped("while a store that hangs holds up the layer for a second at most", () =>
     Effect.gen(function* () {
       const building = yield* Effect.fork(started(Store.make(() => Effect.never).store, [whole]))
       yield* TestClock.adjust(999)
@@ -200,7 +200,7 @@ describe("the flag begins where the memory says", () => {
   )
 })
 
-describe("the time it is remembered for", () => {
+describe("the time for which a key is remembered", () => {
   for (const [title, memory, waited, requests] of [
     ["30 days are remembered", {}, days(30), 3],
     ["a millisecond more is not", {}, days(30) + 1, 1],
@@ -231,7 +231,7 @@ describe("the time it is remembered for", () => {
 
 describe("an entry that is corrupt", () => {
   for (const text of ["", "soon", "-1", "NaN", "1e999", "1.5", "{}", "9".repeat(400), "9999999999999", "\u0000"]) {
-    it.scoped(`${JSON.stringify(text.slice(0, 20))} is none, and is written anew`, () =>
+    it.scoped(`${JSON.stringify(text.slice(0, 20))} is ignored, and replaced`, () =>
       Effect.gen(function* () {
         const { entries, store } = Store.make()
         yield* accepted(store)
@@ -245,7 +245,7 @@ describe("an entry that is corrupt", () => {
   }
 
   for (const salt of ["", "salt", `${"0".repeat(31)} 0`, `${"Z".repeat(32)} 0`, "0".repeat(32), "\u0000"]) {
-    it.scoped(`a salt of ${JSON.stringify(salt)} is replaced, and all goes on`, () =>
+    it.scoped(`a salt of ${JSON.stringify(salt)} is replaced`, () =>
       Effect.gen(function* () {
         const { entries, store } = Store.make()
         yield* accepted(store)
@@ -259,7 +259,7 @@ describe("an entry that is corrupt", () => {
   }
 })
 
-describe("a store that is of no use", () => {
+describe("a store that fails", () => {
   const never: Store.Trouble = () => Effect.never
   const troubles: ReadonlyArray<readonly [name: string, trouble: Store.Trouble]> = [
     ["fails", () => Store.broken],
@@ -300,7 +300,7 @@ describe("a store that is of no use", () => {
     )
   }
 
-  it.scoped("that hangs holds the first request up for a second, and no other", () =>
+  it.scoped("that hangs holds up the first request for a second, and no other", () =>
     Effect.gen(function* () {
       const { ask, requests } = yield* started(Store.make(never).store, times(9, whole), { readByEffect: true })
       const first = yield* Effect.fork(ask)
@@ -313,7 +313,7 @@ describe("a store that is of no use", () => {
     })
   )
 
-  it.scoped("that fails when a key is forgotten fails no call with anything but its own error", () =>
+  it.scoped("that fails when a key is forgotten changes no call's error", () =>
     Effect.gen(function* () {
       const { store } = Store.make((operation) => (operation === "remove" ? Store.broken : Effect.void))
       yield* accepted(store)
@@ -357,7 +357,7 @@ describe("a store that is slow", () => {
       return peephole.store
     })
 
-  it.scoped("is waited for by every call that begins meanwhile", () =>
+  it.scoped("is awaited by every call that begins meanwhile", () =>
     Effect.gen(function* () {
       const store = yield* remembering(200)
       const { ask, requests } = yield* started(store, [...times(4, refused()), ...times(4, whole)], {

@@ -73,7 +73,7 @@ describe("a store that hangs where nothing can interrupt it", () => {
     }
   }
 
-  it.effect("keeps all that ask at once for one timeout, not one after the other", () =>
+  it.effect("delays all who ask at once by one timeout together, not one after the other", () =>
     Effect.gen(function* () {
       const memory = yield* memoryOn(Store.make(() => hangs).store)
       const fibers = yield* Effect.forEach(Array.from({ length: 20 }), (_, i) =>
@@ -90,7 +90,7 @@ describe("a store that hangs where nothing can interrupt it", () => {
     ["uninterruptibly", hangs],
     ["interruptibly", Effect.never]
   ] as const) {
-    it.effect(`keeps nobody who comes later (${how}), until it answers again`, () =>
+    it.effect(`delays nobody who comes later (${how}), until it answers again`, () =>
       Effect.gen(function* () {
         let isHanging = false
         const { store } = Store.make(() => (isHanging ? hang : Effect.void))
@@ -185,7 +185,7 @@ describe("processes that start together on one store", () => {
       return { all: !found.flat().includes(false), entries: entries.size }
     })
 
-  it.effect("find each other's entries: 40 pairs of 40, and nothing is left of the salt that lost", () =>
+  it.effect("find each other's entries: 40 pairs out of 40, and nothing remains of the salt that lost", () =>
     Effect.gen(function* () {
       const steps = new Steps()
       const pairs = Effect.replicateEffect(findEachOther(2, steps.wait), 40, { concurrency: 40 })
@@ -200,7 +200,7 @@ describe("processes that start together on one store", () => {
     })
   )
 
-  it.effect("find each other's entries whatever the store takes for each operation", () =>
+  it.effect("find each other's entries, however long each operation takes", () =>
     Effect.gen(function* () {
       const steps = new Steps()
       const anything = Effect.flatMap(Random.nextIntBetween(0, 4), (count) =>
@@ -219,7 +219,7 @@ describe("processes that start together on one store", () => {
     })
   )
 
-  it.effect("agree from the next accepted key on, even if a salt was written later than anybody looks", () =>
+  it.effect("agree from the next accepted key on, even if a salt was written after everybody looked", () =>
     Effect.gen(function* () {
       const store = Store.make().store
       yield* store.set("knowngood/salt", `${"a".repeat(32)} 0`)
@@ -250,7 +250,7 @@ describe("processes that start together on one store", () => {
     })
   )
 
-  it.effect("a key that is forgotten meanwhile is not written anew under the salt that stays", () =>
+  it.effect("do not write a forgotten key again under the salt that stays", () =>
     Effect.gen(function* () {
       const { entries, store } = Store.make()
       const memory = yield* memoryOn(store)

@@ -33,7 +33,7 @@ describe("an answer that fits", () => {
     )
   }
 
-  it.effect("may need a service to be decoded", () => {
+  it.effect("may need a service for its decoding", () => {
     class Country extends Context.Tag("test/Country")<Country, string>() {}
     const InCountry = Schema.transformOrFail(Schema.String, Schema.String, {
       decode: (city) => Effect.map(Country, (country) => `${city}, ${country}`),
@@ -76,7 +76,7 @@ const ended = (finish_reason: string | null, message: object) =>
     usage: { prompt_tokens: 5, completion_tokens: 3, total_tokens: 8 }
   })
 
-describe("an answer that is not the object is InvalidResponse, and says what became of it", () => {
+describe("an answer that is not the object is InvalidResponse with the reason", () => {
   const half = '{"city":"Lon'
   const wrong = '{"city":7,"founded":"0047-01-01T00:00:00Z","size":"9"}'
   const rows: ReadonlyArray<readonly [name: string, finish: string, content: string | null, facts: object]> = [
@@ -141,14 +141,14 @@ describe("an answer that is not the object is InvalidResponse, and says what bec
   }
 
   for (const finish of ["length", "content_filter"]) {
-    it.effect(`an object that is whole and fits is one, though it ended with ${finish}`, () =>
+    it.effect(`an object that is complete and fits is accepted, even if it ended with ${finish}`, () =>
       Effect.gen(function* () {
         expect((yield* ask).value).toEqual(place)
       }).pipe(Effect.provide(mimo([ended(finish, { content: london })])))
     )
   }
 
-  it.effect("an empty refusal is none", () =>
+  it.effect("an empty refusal is ignored", () =>
     Effect.gen(function* () {
       expect((yield* ask).value).toEqual(place)
     }).pipe(Effect.provide(mimo([ended("stop", { content: london, refusal: "" })])))
@@ -159,7 +159,7 @@ describe("an answer that is not the object is InvalidResponse, and says what bec
     ["refusal", "Filtered"],
     ["end_turn", "NotJson"]
   ] as const) {
-    it.effect(`Anthropic's ${stop_reason} is ${reason}, and stands in finishReason`, () =>
+    it.effect(`Anthropic's ${stop_reason} is ${reason}, and is kept in finishReason`, () =>
       Effect.gen(function* () {
         const provider = yield* service("anthropic")
         const error = yield* Effect.flip(Effect.provideService(ask, Provider.Provider, provider))
@@ -179,7 +179,7 @@ describe("an answer that is not the object is InvalidResponse, and says what bec
     )
   }
 
-  it.effect("after a 503 it tells of both requests", () =>
+  it.effect("after a 503 it reports both requests", () =>
     Effect.gen(function* () {
       const error = yield* patiently(Effect.flip(ask))
       expect(error).toMatchObject({ _tag: "InvalidResponse", attempts: 2, partial: "{}" })
@@ -221,7 +221,7 @@ describe("what is asked for", () => {
     )
   }
 
-  it.effect("is what the request says, where it says something", () =>
+  it.effect("is what the request says, if it says anything", () =>
     Effect.gen(function* () {
       const provider = yield* service("openai")
       for (const output of ["json", undefined] as const) {
@@ -253,7 +253,7 @@ const mismatch = (schema: Schema.Schema.AnyNoContext, value: unknown): string =>
   return fault.mismatch
 }
 
-describe("a mismatch is one line: a path, what was expected, what came", () => {
+describe("a mismatch is one line: a path, what was expected, what arrived", () => {
   class Item extends Schema.Class<Item>("ShopItem")({ price: Schema.Number, tag: Schema.optional(Schema.String) }) {}
   interface Tree {
     readonly leaf: string
@@ -353,7 +353,7 @@ describe("a mismatch is one line: a path, what was expected, what came", () => {
     })
   }
 
-  it("is short whatever came, and has no control characters", () => {
+  it("is short and has no control characters, whatever arrived", () => {
     const nasty = `\u001b[31m\u0000\n\r\t\u0085\u2028\u202e${"x".repeat(1_000_000)}`
     const long = Schema.Struct({ [nasty.slice(0, 3000)]: Schema.String })
     const many = Schema.Literal(...Array.from({ length: 500 }, (_, i) => `choice-${i}`))
@@ -374,7 +374,7 @@ describe("a mismatch is one line: a path, what was expected, what came", () => {
 
   // Schemas follow the value to its depth by recursion. That is no reason to die.
   for (const depth of [1_000, 10_000, 100_000]) {
-    it.effect(`of an answer nested ${depth} deep is an error, and no defect`, () =>
+    it.effect(`of an answer nested ${depth} deep is an error, not a defect`, () =>
       Effect.gen(function* () {
         const text = `${'{"leaf":"a","next":'.repeat(depth)}{"leaf":3}${"}".repeat(depth)}`
         const fault = yield* Effect.flip(Output.decode(Tree)(replied(text)))
@@ -384,14 +384,14 @@ describe("a mismatch is one line: a path, what was expected, what came", () => {
     )
   }
 
-  it("of a deep value names the place from its end", () => {
+  it("of a deep value shows the end of the path", () => {
     const deep = (levels: number): unknown => (levels === 0 ? { leaf: 3 } : { leaf: "a", next: deep(levels - 1) })
     const line = mismatch(Tree, deep(200))
     expect(line.length).toBeLessThanOrEqual(200)
     expect(line).toMatch(/^….*next\.next\.leaf: expected string, got 3$/)
   })
 
-  it("is one line without a printed type, whatever came of whatever was asked for", () => {
+  it("is one line without a printed type, whatever was asked for and whatever arrived", () => {
     const schemas = rows.map(([schema]) => schema)
     fc.assert(
       fc.property(fc.constantFrom(...schemas), fc.jsonValue(), (schema, value) => {
@@ -409,7 +409,7 @@ describe("a mismatch is one line: a path, what was expected, what came", () => {
 })
 
 describe("the JSON Schema of a schema", () => {
-  it("is that of its encoded side, without an address", () => {
+  it("describes its encoded side, without an address", () => {
     expect(Output.jsonSchema(Schema.Struct({ a: Schema.NullOr(Schema.String), b: Schema.Literal("x", "y") }))).toEqual({
       type: "object",
       required: ["a", "b"],
@@ -418,7 +418,7 @@ describe("the JSON Schema of a schema", () => {
     })
   })
 
-  it("of a class is an object at its root, because OpenAI takes no other", () => {
+  it("of a class is an object at its root, because OpenAI accepts nothing else", () => {
     class City extends Schema.Class<City>("City")({ name: Schema.String }) {}
     expect(Output.jsonSchema(City)).toMatchObject({ type: "object", properties: { name: { type: "string" } } })
   })

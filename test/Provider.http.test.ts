@@ -184,7 +184,7 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
     )
   })
 
-  describe("the server's wish", () => {
+  describe("the wait that the server asks for", () => {
     for (const [headers, wait] of [
       [{ "retry-after-ms": "120" }, 120],
       [{ "retry-after": "0.15" }, 150]
@@ -223,7 +223,7 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
       )
     }
 
-    it.live("that is cut after output is never repeated, and fails with what had come", () =>
+    it.live("that is cut after output is never repeated, and fails with the text so far", () =>
       Effect.gen(function* () {
         const { error, seen } = yield* readToFailure
         expect(seen).toEqual(["TextDelta"])
@@ -238,7 +238,7 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
       }).pipe(Effect.provide(at([thenCut(Gateway.sse([role, chunk({ content: "Hello, " })])), streamed])))
     )
 
-    it.live("ends with [DONE], though the server keeps the connection open, and the connection is closed", () =>
+    it.live("ends with [DONE] even if the server keeps the connection open, and closes the connection", () =>
       Effect.gen(function* () {
         const reply = yield* Chat.collect(Provider.stream(hello))
         expect(reply.text).toBe("Hello, world")
@@ -246,7 +246,7 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
       }).pipe(Effect.provide(at([thenSilence(streamed)])))
     )
 
-    it.live("whose consumer has enough closes the connection", () =>
+    it.live("whose consumer stops early closes the connection", () =>
       Effect.gen(function* () {
         const first = yield* Stream.runCollect(Stream.take(Provider.stream(hello), 1))
         expect(tags(first)).toEqual(["TextDelta"])
@@ -254,7 +254,7 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
       }).pipe(Effect.provide(at([Gateway.stall(300, streamed)])))
     )
 
-    it.live("that comes byte by byte, characters cut anywhere, says the same", () =>
+    it.live("that arrives byte by byte, with characters cut anywhere, says the same", () =>
       Effect.gen(function* () {
         const reply = yield* Chat.collect(Provider.stream(hello))
         expect(reply.text).toBe(manyBytes)
@@ -269,7 +269,7 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
       (_, index) =>
         index === 0 ? first : then
 
-    it.live("keep-alives alone, for longer than the idle clock: the answer is waited for", () =>
+    it.live("keep-alives alone, for longer than the idle clock: the answer is awaited", () =>
       Effect.gen(function* () {
         const reply = yield* Chat.collect(Provider.stream(hello))
         expect(reply.text).toBe("Hello, world")
@@ -281,7 +281,7 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
       )
     )
 
-    it.live("no byte after output: StreamStalled, with what had come", () =>
+    it.live("no byte after output: StreamStalled, with the text so far", () =>
       Effect.gen(function* () {
         const { error, seen } = yield* readToFailure
         expect(seen).toEqual(["TextDelta"])
@@ -373,7 +373,7 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
       )
     )
 
-    it.live("that breaks off counts for what had come", () =>
+    it.live("that breaks off counts as far as it arrived", () =>
       Effect.gen(function* () {
         expect(yield* failure).toMatchObject({ _tag: "InvalidRequest", status: 422, detail: "not this" })
       }).pipe(Effect.provide(at([thenCut(Gateway.status(422, "not this"))])))
@@ -398,7 +398,7 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
       )
     )
 
-    it.live("in the middle of a whole answer closes the connection", () =>
+    it.live("in the middle of an answer that is not streamed closes the connection", () =>
       interrupted(Provider.complete(hello), "half a body").pipe(Effect.provide(at([Gateway.stall(50, whole), whole])))
     )
 
@@ -456,7 +456,7 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
     ]
     for (const status of [301, 302, 303, 307, 308]) {
       for (const [name, call] of calls) {
-        it.scopedLive(`${status} of ${name} is not followed, and the error names the place`, () =>
+        it.scopedLive(`${status} of ${name} is not followed, and the error names the target`, () =>
           Effect.gen(function* () {
             const other = yield* elsewhere
             const location = `${other.url}/v1/elsewhere`
@@ -505,7 +505,7 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
       }).pipe(Effect.provide(at(together(64))))
     )
 
-    it.live("64 whole answers, every other one refused at first, on a known-good key", () =>
+    it.live("64 answers that are not streamed, every other one refused at first, on a known-good key", () =>
       Effect.gen(function* () {
         yield* accept
         const replies = yield* Effect.forEach(
@@ -542,7 +542,7 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
     }).pipe(Effect.provide(at([large(8192, 8192)])))
   )
 
-  it.live("calls that follow each other use their connections again", () =>
+  it.live("consecutive calls reuse their connections", () =>
     Effect.gen(function* () {
       for (let call = 0; call < 30; call++) yield* Provider.complete(hello)
       expect(yield* countRequests).toBe(30)

@@ -85,14 +85,14 @@ describe("a missing model", () => {
     }
   }
 
-  it.live("in the layer is no trouble for a request that names one", () =>
+  it.live("in the layer does not matter to a request that names one", () =>
     Effect.gen(function* () {
       yield* Provider.complete({ ...hello, model: "gpt-x" })
       expect(yield* Gateway.requests).toMatchObject([{ body: { model: "gpt-x" } }])
     }).pipe(Effect.provide(unnamed()))
   )
 
-  it.live("is no trouble for the list of models", () =>
+  it.live("does not matter to the list of models", () =>
     Effect.gen(function* () {
       expect(yield* Provider.models).toEqual([])
     }).pipe(Effect.provide(unnamed(undefined, [Gateway.json({ data: [] })])))
@@ -153,7 +153,7 @@ describe("a key", () => {
     }).pipe(Effect.provide(made(OpenAiCompatible.make({ id: "any", baseUrl: "https://gateway.test", model: "m" }))))
   )
 
-  it.live("with white space around it is sent without", () =>
+  it.live("with white space around it is sent without that", () =>
     Effect.gen(function* () {
       yield* Provider.complete(hello)
       expect(yield* Gateway.requests).toMatchObject([{ headers: { "api-key": plantedKey } }])
@@ -198,7 +198,7 @@ describe("a base URL", () => {
     ["  https://gateway.test/v1\n", "https://gateway.test/v1/chat/completions"],
     ["HTTPS://Gateway.Test/v1?version=2", "https://gateway.test/v1/chat/completions?version=2"]
   ] as const) {
-    it.live(`of ${JSON.stringify(baseUrl)} is good`, () =>
+    it.live(`of ${JSON.stringify(baseUrl)} is accepted`, () =>
       Effect.gen(function* () {
         yield* Provider.complete(hello)
         expect(yield* Gateway.requests).toMatchObject([{ url }])
@@ -286,7 +286,7 @@ describe("headers of the options", () => {
     )
   }
 
-  it.live("go along, and replace none that the SDK writes", () =>
+  it.live("are sent, and replace none that the SDK sets", () =>
     Effect.gen(function* () {
       yield* Provider.complete(hello)
       yield* Provider.models
@@ -322,7 +322,7 @@ describe("headers of the options", () => {
     )
   )
 
-  it.live("do not replace what the wire demands", () =>
+  it.live("do not replace what the wire requires", () =>
     Effect.gen(function* () {
       yield* Effect.ignore(Provider.complete(hello))
       expect(yield* Gateway.requests).toMatchObject([
@@ -350,7 +350,7 @@ describe("headers of the options", () => {
       "keep-alive": "timeout=5",
       upgrade: "websocket"
     })) {
-      it.live(`${name}, which ${clientName} may refuse to send, is no trouble that passes`, () =>
+      it.live(`${name}, which ${clientName} may refuse to send, is not a transient error`, () =>
         Effect.gen(function* () {
           const { url } = yield* Gateway.Gateway
           const provider = yield* MiMo.make({ apiKey: key, baseUrl: url, headers: { [name]: value }, policy: quick })
@@ -383,7 +383,7 @@ describe("extra fields", () => {
     ["OpenAI's wire", MiMo.make({ apiKey: key, model: "good", extra, ...once })],
     ["Anthropic's wire", Anthropic.make({ apiKey: key, model: "good", extra, ...once })]
   ] as const) {
-    it.live(`on ${name} go along, and replace no field that is set`, () =>
+    it.live(`on ${name} are sent, and replace no field that the SDK sets`, () =>
       Effect.gen(function* () {
         yield* Effect.ignore(Provider.complete(request))
         yield* Effect.ignore(stream(request))
@@ -410,7 +410,7 @@ describe("a tool call whose arguments are not JSON", () => {
     tool_calls: [{ index: 0, id: "call-1", type: "function", function: { name: "weather", arguments: args } }]
   })
 
-  it.live("fails complete with the tool's name and what it said", () =>
+  it.live("fails complete with the tool's name and the arguments", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Provider.complete(hello))
       expect(error).toMatchObject({ _tag: "InvalidResponse", attempts: 1, preview: '{"city": Paris}' })
@@ -428,7 +428,7 @@ describe("a tool call whose arguments are not JSON", () => {
     )
   )
 
-  it.live("fails a stream after its pieces, and makes no ToolCall", () =>
+  it.live("fails a stream after its pieces, without a ToolCall", () =>
     Effect.gen(function* () {
       const { error, events } = yield* readToFailure
       expect(events).toEqual([
@@ -461,7 +461,7 @@ describe("a tool call whose arguments are not JSON", () => {
     )
   )
 
-  it.live("because the tokens ran out is no failure, and no ToolCall either", () =>
+  it.live("because the tokens ran out is neither a failure nor a ToolCall", () =>
     Effect.gen(function* () {
       const reply = yield* Chat.collect(Provider.stream(hello))
       expect(reply).toMatchObject({ text: "Let me see.", toolCalls: [], reason: "length" })
@@ -480,7 +480,7 @@ describe("a tool call whose arguments are not JSON", () => {
   )
 })
 
-describe("a 2xx that is no answer", () => {
+describe("a 2xx that is not an answer", () => {
   const page = "<!doctype html><html><head><title>Sign in</title></head><body>Welcome to the hotel</body></html>"
   const typed = (type: string, body: string) => Gateway.text(body, { headers: { "content-type": type } })
 
@@ -509,13 +509,15 @@ describe("a 2xx that is no answer", () => {
   ]
   for (const [name, answer, facts] of answers) {
     for (const [callName, call] of calls) {
-      it.live(`${name}: ${callName} fails with InvalidResponse after 1 request, and the key is not thought good`, () =>
-        Effect.gen(function* () {
-          const error = yield* Effect.flip(call(hello))
-          expect(error).toMatchObject({ _tag: "InvalidResponse", attempts: 1, emitted: false, ...facts })
-          expect(yield* countRequests).toBe(1)
-          expect(yield* knownGood).toBe(false)
-        }).pipe(Effect.provide(mimo([answer, whole])))
+      it.live(
+        `${name}: ${callName} fails with InvalidResponse after 1 request, and the key does not become known good`,
+        () =>
+          Effect.gen(function* () {
+            const error = yield* Effect.flip(call(hello))
+            expect(error).toMatchObject({ _tag: "InvalidResponse", attempts: 1, emitted: false, ...facts })
+            expect(yield* countRequests).toBe(1)
+            expect(yield* knownGood).toBe(false)
+          }).pipe(Effect.provide(mimo([answer, whole])))
       )
     }
   }
@@ -536,7 +538,7 @@ describe("a stream that ends early", () => {
     ["after its role", [chunk({ role: "assistant", content: "" })]],
     ["after a keep-alive", [Gateway.comment("working")]]
   ] as const) {
-    it.live(`${name}, before output, is StreamInterrupted: the answer may yet come`, () =>
+    it.live(`${name}, before output, is StreamInterrupted: another try may get the answer`, () =>
       Effect.gen(function* () {
         const { error, events } = yield* readToFailure
         expect(events).toEqual([])
@@ -545,7 +547,7 @@ describe("a stream that ends early", () => {
     )
   }
 
-  it.live("after output is StreamInterrupted, with the text that had come", () =>
+  it.live("after output is StreamInterrupted, with the text so far", () =>
     Effect.gen(function* () {
       const { error, events } = yield* readToFailure
       expect(events.map((event) => event._tag)).toEqual(["TextDelta", "TextDelta"])
@@ -559,14 +561,14 @@ describe("a stream that ends early", () => {
     }).pipe(Effect.provide(mimo([Gateway.sse([chunk({ content: "Hello, " }), chunk({ content: "wor" })])])))
   )
 
-  it.live("after its finish reason, without [DONE], is whole", () =>
+  it.live("after its finish reason, without [DONE], is complete", () =>
     Effect.gen(function* () {
       const reply = yield* Chat.collect(Provider.stream(hello))
       expect(reply).toMatchObject({ text: "Hi", reason: "stop" })
     }).pipe(Effect.provide(mimo([Gateway.sse([chunk({ content: "Hi" }, { finish_reason: "stop" })])])))
   )
 
-  it.live("in the place of a whole answer is StreamInterrupted too", () =>
+  it.live("in reply to complete is StreamInterrupted, too", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Provider.complete(hello))
       expect(error).toMatchObject({ _tag: "Transient", reason: "StreamInterrupted", emitted: false })
@@ -574,15 +576,15 @@ describe("a stream that ends early", () => {
   )
 })
 
-describe("the other kind of answer", () => {
-  it.live("JSON where a stream was promised is the whole answer", () =>
+describe("an answer of the other kind", () => {
+  it.live("JSON instead of a stream is the whole answer", () =>
     Effect.gen(function* () {
       const reply = yield* Chat.collect(Provider.stream(hello))
       expect(reply).toMatchObject({ text: "Hello, world", reason: "stop", usage: { totalTokens: 8 } })
     }).pipe(Effect.provide(mimo([whole])))
   )
 
-  it.live("an error in JSON where a stream was promised is that error", () =>
+  it.live("an error in JSON instead of a stream is that error", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Stream.runDrain(Provider.stream(hello)))
       expect(error).toMatchObject({ _tag: "Transient", reason: "RateLimited", status: 200, detail: "slow down" })
@@ -591,7 +593,7 @@ describe("the other kind of answer", () => {
     )
   )
 
-  it.live("JSON said to be a stream is InvalidResponse that shows it", () =>
+  it.live("JSON with the content type of a stream is InvalidResponse that shows it", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Stream.runDrain(Provider.stream(hello)))
       expect(error).toMatchObject({
@@ -605,7 +607,7 @@ describe("the other kind of answer", () => {
   )
 
   for (const type of ["text/event-stream", "application/json", "text/plain"]) {
-    it.live(`a stream where JSON was promised, said to be ${type}, is the whole answer`, () =>
+    it.live(`a stream instead of JSON, with the content type ${type}, is the whole answer`, () =>
       Effect.gen(function* () {
         expect(yield* Provider.complete(hello)).toMatchObject({ text: "Hello, world", reason: "stop" })
       }).pipe(Effect.provide(mimo([{ ...streamed, headers: { "content-type": type } }])))
@@ -619,7 +621,7 @@ describe("a body that is too large", () => {
   /** It was given up before its end. */
   const brokenOff = Effect.map(Gateway.requests, (requests) => expect(requests).toMatchObject([{ aborted: true }]))
 
-  it.live("fails complete, soon", () =>
+  it.live("fails complete before it is read to its end", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Provider.complete(hello))
       expect(error).toMatchObject({ _tag: "InvalidResponse", attempts: 1, reason: "TooLarge" })
@@ -627,7 +629,7 @@ describe("a body that is too large", () => {
     }).pipe(Effect.provide(mimo([{ ...whole, body: times(80, mebibyte) }])))
   )
 
-  it.live("fails a stream when it is one event, soon", () =>
+  it.live("fails a stream, if it is one event, before it is read to its end", () =>
     Effect.gen(function* () {
       const { error } = yield* readToFailure
       expect(error).toMatchObject({ _tag: "InvalidResponse", attempts: 1, reason: "TooLarge" })
@@ -663,7 +665,7 @@ const atHost = (host: string, credential: Credential.Credential) =>
   MiMo.make({ baseUrl: `https://${host}`, credential, policy: quick })
 
 describe("one credential", () => {
-  it.live("at two hosts is InvalidRequest at the second, where nothing is sent, and goes on at the first", () =>
+  it.live("at two hosts is InvalidRequest at the second, where nothing is sent, and still works at the first", () =>
     Effect.gen(function* () {
       const credential = yield* Credential.make({ apiKey: key, source: "SHARED_KEY" })
       const first = yield* atHost("one.test", credential)
@@ -738,14 +740,14 @@ describe("a key that rotates", () => {
 
   const sentKeys = Effect.map(Gateway.requests, (requests) => requests.map(({ headers }) => headers["api-key"]))
 
-  it.live("is read before every attempt: the second one carries the new key", () =>
+  it.live("is read before every attempt: the second attempt has the new key", () =>
     Effect.gen(function* () {
       yield* Provider.complete(hello)
       expect(yield* sentKeys).toEqual([plantedKey, Redacted.value(secondKey)])
     }).pipe(Effect.provide(rotating([failed(503), whole], key, secondKey)))
   )
 
-  it.live("is not thought good because the one before it was", () =>
+  it.live("is not known good just because its predecessor was", () =>
     Effect.gen(function* () {
       yield* accept
       const error = yield* Effect.flip(Provider.complete(hello))
@@ -754,7 +756,7 @@ describe("a key that rotates", () => {
     }).pipe(Effect.provide(rotating([whole, ...times(9, refused())], key, secondKey, secondKey, secondKey)))
   )
 
-  it.live("in the middle of the auth retries of a good one, is tried once", () =>
+  it.live("during the auth retries of a known-good one is tried once", () =>
     Effect.gen(function* () {
       yield* accept
       const error = yield* Effect.flip(Provider.complete(hello))
@@ -777,7 +779,7 @@ describe("a key that rotates", () => {
     }).pipe(Effect.provide(rotating([whole])))
   )
 
-  it.live("and cannot be read for the second attempt is AuthMissing, and tells of the first", () =>
+  it.live("and cannot be read for the second attempt is AuthMissing that reports the first", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Provider.complete(hello))
       expect(error).toMatchObject({ _tag: "AuthMissing", problem: "Unreadable", attempts: 1 })

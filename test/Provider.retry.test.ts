@@ -71,7 +71,7 @@ describe("the auth budget", () => {
   )
 
   for (const key of ["", "   ", "\n\t"]) {
-    it.effect(`a key of ${JSON.stringify(key)} is a missing one`, () =>
+    it.effect(`a key of ${JSON.stringify(key)} counts as missing`, () =>
       Effect.gen(function* () {
         expect(yield* failure).toMatchObject({ _tag: "AuthMissing", problem: "Blank", attempts: 0 })
         expect(yield* countRequests).toBe(0)
@@ -141,7 +141,7 @@ describe("the transient budget", () => {
     }).pipe(Effect.provide(mimo([Gateway.unreachable, whole])))
   )
 
-  it.effect("headers that do not come are TimedOut, and tried again", () =>
+  it.effect("headers that do not arrive are TimedOut, and tried again", () =>
     Effect.gen(function* () {
       yield* patiently(Provider.complete(hello))
       expect(yield* gaps).toEqual([20_000 + backoff(1)])
@@ -173,7 +173,7 @@ describe("the transient budget", () => {
   )
 })
 
-describe("the server's wish", () => {
+describe("the wait that the server asks for", () => {
   for (const [name, headers, wait] of [
     ["seconds", { "retry-after": "7" }, 7000],
     ["a part of a second", { "retry-after": "0.1" }, 100],
@@ -230,7 +230,7 @@ describe("the flag", () => {
     }).pipe(Effect.provide(mimo([Gateway.json({ data: [{ id: "mimo-v2.5" }] })])))
   )
 
-  it.effect("counts for a call that is already waiting when another call succeeds", () =>
+  it.effect("set by one call helps another that is already waiting", () =>
     Effect.gen(function* () {
       // The first call meets 503 and waits; meanwhile the second is answered; then the first meets 401.
       const first = yield* Effect.fork(Provider.complete(hello))
@@ -314,7 +314,7 @@ describe("a stream", () => {
     )
   )
 
-  it.effect("that is cut after output is never repeated, and fails with what had come", () =>
+  it.effect("that is cut after output is never repeated, and fails with the text so far", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []
       const error = yield* Provider.stream(hello).pipe(
@@ -358,13 +358,13 @@ describe("the observer", () => {
 })
 
 describe("policies compose", () => {
-  it.effect("none: one request, whatever comes", () =>
+  it.effect("none: one request, whatever the answer", () =>
     Effect.gen(function* () {
       expect(yield* failure).toMatchObject({ _tag: "Transient", attempts: 1 })
     }).pipe(Effect.provide(mimo(times(9, failed(503)), { policy: () => RetryPolicy.none })))
   )
 
-  it.effect("within: gives up before a wait that would end past the budget", () =>
+  it.effect("within: gives up before a wait that would end after the budget", () =>
     Effect.gen(function* () {
       // 625 + 1125 = 1750; the third wait would end at 3875.
       expect(yield* patiently(failure)).toMatchObject({ _tag: "Transient", attempts: 3 })
@@ -378,7 +378,7 @@ describe("policies compose", () => {
     )
   )
 
-  it.effect("options: every number is the caller's", () =>
+  it.effect("options: every number can be changed", () =>
     Effect.gen(function* () {
       expect(yield* patiently(failure)).toMatchObject({ _tag: "Transient", attempts: 4 })
       expect(yield* gaps).toEqual([10, 20, 30])

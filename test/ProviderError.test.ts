@@ -53,7 +53,7 @@ describe("an error crosses a boundary", () => {
     }
   }
 
-  it("and keeps its durations and dates as values that can be compared", () => {
+  it("and its durations and dates can still be compared", () => {
     const [, , transient, quota] = six(full).map(cross)
     expect(Equal.equals(transient?._tag === "Transient" && transient.retryAfter, Duration.millis(1234))).toBe(true)
     expect(Equal.equals(transient?.history[0]?.wait, Duration.millis(625))).toBe(true)
@@ -62,7 +62,7 @@ describe("an error crosses a boundary", () => {
     )
   })
 
-  it("whatever its facts are, a wait without an end among them", () => {
+  it("whatever its facts are, even an infinite wait", () => {
     const endless = Duration.infinity
     const [waited] = six({ ...full, history: [{ reason: "Overloaded", wait: endless }] })
     expect(waited === undefined ? undefined : cross(waited).history).toEqual([{ reason: "Overloaded", wait: endless }])
@@ -78,7 +78,7 @@ describe("an error crosses a boundary", () => {
     )
   })
 
-  it("every reason and problem does", () => {
+  it("with every reason and problem", () => {
     for (const reason of ProviderError.TransientReason.literals) {
       expect(cross(new ProviderError.Transient({ ...bare, reason }))).toMatchObject({ reason })
     }
@@ -90,7 +90,7 @@ describe("an error crosses a boundary", () => {
     }
   })
 
-  it("what is none of the six does not", () => {
+  it("unless it is none of the six", () => {
     const decode = Schema.decodeUnknownEither(ProviderError.schema)
     for (const value of [
       {},
@@ -105,7 +105,7 @@ describe("an error crosses a boundary", () => {
   })
 })
 
-describe("an error is told by its tag", () => {
+describe("an error is recognized by its tag", () => {
   const handled = (error: ProviderError.ProviderError) =>
     Effect.fail(error).pipe(
       Effect.catchTags({
@@ -119,7 +119,7 @@ describe("an error is told by its tag", () => {
       Effect.runSync
     )
 
-  it("catchTags matches each, here and after it has crossed", () => {
+  it("catchTags matches each, before and after it has crossed a boundary", () => {
     const expected = [
       "missing Blank",
       "rejected true",
@@ -163,7 +163,7 @@ describe("the message", () => {
     ])
   })
 
-  it("leaves out what is not known", () => {
+  it("leaves out what is unknown", () => {
     const error = new ProviderError.AuthRejected({ ...bare, source: "KEY", fingerprint: "0a1b2c3d", knownGood: false })
     expect(error.message).toBe("mimo key 0a1b2c3d (never accepted) (requests made: 0)")
     expect(new ProviderError.InvalidResponse({ ...bare, reason: "Empty" }).message).toBe(
@@ -171,7 +171,7 @@ describe("the message", () => {
     )
   })
 
-  it("stands in Cause.pretty and String", () => {
+  it("is shown by Cause.pretty and String", () => {
     for (const error of six(full)) {
       expect(Cause.pretty(Cause.fail(error))).toContain(error.message)
       expect(String(error)).toContain(error.message)

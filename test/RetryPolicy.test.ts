@@ -74,7 +74,7 @@ describe("when", () => {
     })
   )
 
-  it.effect("stops on an input that is not its own, and goes on where it was", () =>
+  it.effect("stops at an input that is not its own, and continues where it was", () =>
     Effect.gen(function* () {
       const schedule = RetryPolicy.when(isEven, Schedule.exponential("1 second"))
       expect(yield* waits(schedule, [2, 4, 3])).toEqual([1000, 2000, "stop"])
@@ -86,7 +86,7 @@ describe("when", () => {
     })
   )
 
-  it.effect("lets each of two budgets be spent by its own errors, where whileInput lets either spend both", () =>
+  it.effect("lets only its own errors spend a budget, where whileInput lets any error spend both", () =>
     Effect.gen(function* () {
       const lane = Schedule.recurs(2)
       const inputs = [2, 4, 1, 3]
@@ -103,7 +103,7 @@ describe("when", () => {
     })
   )
 
-  it.effect("asks a test that is an effect anew for every input", () =>
+  it.effect("runs an effectful test again for every input", () =>
     Effect.gen(function* () {
       const open = yield* Ref.make(true)
       const schedule = RetryPolicy.when((_: number) => Ref.get(open), Schedule.recurs(9))
@@ -141,7 +141,7 @@ describe("transient", () => {
     })
   )
 
-  it.effect("no other error is", () =>
+  it.effect("no other error is retried", () =>
     Effect.gen(function* () {
       for (const error of [...others, refused()]) {
         expect(yield* waits(RetryPolicy.transient(plain), [error])).toEqual(["stop"])
@@ -156,7 +156,7 @@ describe("transient", () => {
     })
   )
 
-  it.effect("base, cap and number of retries are the caller's", () =>
+  it.effect("base, cap and number of retries can be changed", () =>
     Effect.gen(function* () {
       const options = { jitter: 0, base: "10 millis", cap: "30 millis", transientRetries: 4 } as const
       expect(yield* waits(RetryPolicy.transient(options), times(6, failed()))).toEqual([10, 20, 30, 30, "stop"])
@@ -196,7 +196,7 @@ describe("mayPayTwice: false", () => {
     )
   }
 
-  it.effect("leaves the auth budget and the rest of the transient one alone", () =>
+  it.effect("changes neither the auth budget nor the rest of the transient one", () =>
     Effect.gen(function* () {
       const standard = yield* withFlag(true, { mayPayTwice: false })
       const inputs = [
@@ -219,13 +219,13 @@ describe("auth", () => {
     })
   )
 
-  it.effect("none while it is not", () =>
+  it.effect("no retry while it is not", () =>
     Effect.gen(function* () {
       expect(yield* waits(RetryPolicy.auth(yield* Ref.make(false), plain), [refused()])).toEqual(["stop"])
     })
   )
 
-  it.effect("the flag is read when the decision is taken, whatever the error remembers of it", () =>
+  it.effect("the flag is read when the decision is made, whatever the error says of it", () =>
     Effect.gen(function* () {
       const flag = yield* Ref.make(false)
       const policy = RetryPolicy.auth(flag, plain)
@@ -246,7 +246,7 @@ describe("auth", () => {
     })
   )
 
-  it.effect("the number of retries is the caller's", () =>
+  it.effect("the number of retries can be changed", () =>
     Effect.gen(function* () {
       const policy = RetryPolicy.auth(yield* Ref.make(true), { jitter: 0, authRetries: 1 })
       expect(yield* waits(policy, times(3, refused()))).toEqual([500, "stop"])
@@ -311,8 +311,8 @@ describe("none", () => {
   )
 })
 
-describe("what the server asks for", () => {
-  it.effect("is waited for exactly, without jitter, however short or long (V1, V2)", () =>
+describe("the wait that the server asks for", () => {
+  it.effect("is kept exactly, without jitter, however short or long (V1, V2)", () =>
     Effect.gen(function* () {
       for (const wait of [1, 100, 499, 7000, 59_999]) {
         expect(yield* waits(RetryPolicy.transient(), [asking(wait)])).toEqual([wait])
@@ -320,7 +320,7 @@ describe("what the server asks for", () => {
     }).pipe(Effect.withRandom(Random.fixed([249])))
   )
 
-  it.effect("counts as a retry, and the backoff after it goes on", () =>
+  it.effect("counts as a retry, and the backoff continues after it", () =>
     Effect.gen(function* () {
       const errors = [failed(), asking("3 seconds"), failed()]
       expect(yield* waits(RetryPolicy.transient(plain), errors)).toEqual([500, 3000, 2000])
@@ -329,7 +329,7 @@ describe("what the server asks for", () => {
     })
   )
 
-  it.effect("60 seconds are waited for, one millisecond more is not", () =>
+  it.effect("is kept if it is 60 seconds, but not if it is one millisecond more", () =>
     Effect.gen(function* () {
       expect(yield* waits(RetryPolicy.transient(), [asking(60_000)])).toEqual([60_000])
       expect(yield* waits(RetryPolicy.transient(), [asking(60_001)])).toEqual(["stop"])
@@ -337,7 +337,7 @@ describe("what the server asks for", () => {
     })
   )
 
-  it.effect("the longest that is waited for is the caller's", () =>
+  it.effect("has a limit that can be changed", () =>
     Effect.gen(function* () {
       const policy = RetryPolicy.transient({ maxRetryAfter: "5 minutes" })
       expect(yield* waits(policy, [asking("5 minutes")])).toEqual([300_000])
@@ -376,7 +376,7 @@ describe("jitter", () => {
     }).pipe(Effect.withRandom(Random.make("both ends")))
   )
 
-  it.effect("comes on top of the cap, and is the caller's", () =>
+  it.effect("is added to the cap, and can be changed", () =>
     Effect.gen(function* () {
       const policy = RetryPolicy.transient({ cap: "1 second", jitter: "10 millis" })
       expect(yield* waits(policy, times(3, failed()))).toEqual([509, 1009, 1009])
@@ -385,7 +385,7 @@ describe("jitter", () => {
 })
 
 describe("within", () => {
-  it.effect("gives up before a wait that would end past the budget; one that ends with it is waited for", () =>
+  it.effect("gives up before a wait that would end after the budget, not before one that ends with it", () =>
     Effect.gen(function* () {
       const policy = (budget: number) => RetryPolicy.transient(plain).pipe(RetryPolicy.within(budget))
       // The waits end at 500, 1500 and 3500 ms.
@@ -395,7 +395,7 @@ describe("within", () => {
     })
   )
 
-  it.effect("Schedule.upTo, which looks only after the wait, overshoots", () =>
+  it.effect("does not overshoot as Schedule.upTo does, which looks only after the wait", () =>
     Effect.gen(function* () {
       const total = (waits: ReadonlyArray<Wait>) => waits.reduce<number>((sum, wait) => sum + (Number(wait) || 0), 0)
       const errors = times(12, failed())
@@ -406,7 +406,7 @@ describe("within", () => {
     })
   )
 
-  it.effect("counts from the first failure, not from zero o'clock", () =>
+  it.effect("counts from the first failure, not from the epoch", () =>
     Effect.gen(function* () {
       const schedule = RetryPolicy.within("1 second")(RetryPolicy.transient(plain))
       const [state, , first] = yield* schedule.step(5_000_000, failed(), schedule.initial)
@@ -439,7 +439,7 @@ describe("observed", () => {
   const counts = <R>(schedule: Schedule.Schedule<unknown, Error, R>, errors: ReadonlyArray<Error>) =>
     Effect.map(told(schedule, errors), (retries) => retries.map(({ attempt, budget }) => [attempt, budget]))
 
-  it.effect("says which retry of its lane this is, and of how many", () =>
+  it.effect("says which retry this is in its lane, and of how many", () =>
     Effect.gen(function* () {
       const errors = [failed(), refused(), failed(), refused()]
       expect(yield* counts(yield* withFlag(true), errors)).toEqual([
@@ -451,7 +451,7 @@ describe("observed", () => {
     })
   )
 
-  it.effect("says so however the policy was composed", () =>
+  it.effect("says so, however the policy is composed", () =>
     Effect.gen(function* () {
       const standard = yield* withFlag(true, { authRetries: 5 })
       for (const composed of [
@@ -468,7 +468,7 @@ describe("observed", () => {
     })
   )
 
-  it.effect("counts the retries itself where the schedule is of another make, and knows no budget", () =>
+  it.effect("counts the retries of a foreign schedule itself, without a budget", () =>
     Effect.gen(function* () {
       for (const output of [undefined, null, 3, "x", {}, [], [1, [undefined]], { attempt: 7, budget: 2 }]) {
         const schedule = Schedule.as(Schedule.recurs(3), output)
@@ -481,7 +481,7 @@ describe("observed", () => {
     })
   )
 
-  it.effect("tells of each retry and its wait, and not of giving up", () =>
+  it.effect("reports each retry and its wait, but not giving up", () =>
     Effect.gen(function* () {
       const errors = times(3, failed())
       const retries = yield* told(RetryPolicy.transient({ ...plain, transientRetries: 2 }), errors)
@@ -492,7 +492,7 @@ describe("observed", () => {
     })
   )
 
-  it.effect("tells before the wait begins", () =>
+  it.effect("reports before the wait begins", () =>
     Effect.gen(function* () {
       const told = yield* Ref.make(false)
       const schedule = RetryPolicy.observed(Schedule.spaced("1 minute"), () => Ref.set(told, true))
@@ -521,7 +521,7 @@ describe("observed", () => {
 })
 
 describe("a policy", () => {
-  it.effect("is given as one, as options of the standard one, or not at all", () =>
+  it.effect("can be a policy, options of the standard one, or left out", () =>
     Effect.gen(function* () {
       const flag = yield* Ref.make(true)
       const retries = (policy?: RetryPolicy.RetryPolicy | RetryPolicy.Options) =>
@@ -546,7 +546,7 @@ describe("a policy", () => {
 })
 
 describe("a combinator", () => {
-  it.effect("takes its schedule as an argument, or is piped it", () =>
+  it.effect("takes its schedule as an argument, or through a pipe", () =>
     Effect.gen(function* () {
       const isEven = (n: number) => n % 2 === 0
       const inputs = [2, 4, 3]

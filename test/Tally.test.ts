@@ -59,7 +59,7 @@ describe("the end of a run", () => {
       ]
     ]
   ] as const) {
-    it(`tells of ${what}`, () => {
+    it(`reports ${what}`, () => {
       expect(lines).toEqual(expected)
     })
   }
@@ -75,7 +75,7 @@ describe("the end of a run", () => {
     ])
   })
 
-  it("tells of the runs before it, too", () => {
+  it("reports the runs before it, too", () => {
     const first = Tally.added(Tally.none, [module("A.test.ts", [test("a", "failed", "no"), test("b", "passed")])], [])
     const both = Tally.added(JSON.parse(JSON.stringify(first)), [module("B.test.ts", [test("c", "passed")])], [])
     expect(Tally.text(both).split("\n")).toEqual([`FAILED ${join("test", "A.test.ts")} › a: no`, "2 passed, 1 failed"])

@@ -30,7 +30,7 @@ describe("what the model is told", () => {
     })
   })
 
-  it("has no description where none was given", () => {
+  it("has no description if none was given", () => {
     expect("description" in Tool.make({ name: "now", parameters: Weather })).toBe(false)
   })
 
@@ -57,7 +57,7 @@ describe("what the model is told", () => {
     })
   }
 
-  it("of a schema with a name has all that is behind the name", () => {
+  it("of a named schema includes what the name stands for", () => {
     const { parameters } = Tool.make({ name: "t", parameters: Place })
     expect(parameters).toMatchObject({ required: ["city"], properties: { city: { type: "string" } } })
   })
@@ -69,7 +69,7 @@ describe("a call", () => {
     expect(decoded).toEqual(Either.right({ city: "London", days: 2, at: new Date("2026-01-02T00:00:00Z") }))
   })
 
-  it("with more than it needs is decoded without the rest", () => {
+  it("with fields too many is decoded without them", () => {
     expect(weather.decode(call({ city: "London", mood: "fine" }))).toEqual(Either.right({ city: "London" }))
   })
 
@@ -229,7 +229,7 @@ describe("a misfit goes back to the model", () => {
       ]
     })
 
-  it.effect("which then mends its call: three requests, and nothing failed", () =>
+  it.effect("and it corrects its call: three requests, and nothing failed", () =>
     Effect.gen(function* () {
       let messages: ReadonlyArray<Chat.Message> = [Chat.user("How is the weather in London?")]
       const outcomes: Array<string> = []

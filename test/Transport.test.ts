@@ -32,7 +32,7 @@ const early = (millis: number): Clock.Clock => {
 describe("a refused known-good key waits for its turn", () => {
   // Node's timers may come a millisecond early, by the clock that a program reads.
   for (const millis of [0, 1, 2, 3, 4, 5]) {
-    it.live(`and gets it, though timers come ${millis} ms early`, () =>
+    it.live(`and gets it, even if timers fire ${millis} ms early`, () =>
       Effect.gen(function* () {
         yield* accept
         expect((yield* Provider.complete(hello)).text).toBe("Hello, world")
@@ -69,7 +69,7 @@ describe("a redirect that the client hides, as a browser's does", () => {
 })
 
 describe("the program's own options for fetch", () => {
-  it.live("go along, but for the redirects", () =>
+  it.live("are used, except for redirects", () =>
     Effect.gen(function* () {
       const seen: Array<RequestInit | undefined> = []
       const fetch: typeof globalThis.fetch = (_, init) => {

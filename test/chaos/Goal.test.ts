@@ -86,13 +86,13 @@ describe("a fault is seen", () => {
 })
 
 describe("a table without this SDK", () => {
-  it("does not say that goals are reached", () => {
+  it("does not claim that goals are reached", () => {
     expect(Table.text([rivals({})], setting)).toContain("No row has goals.")
   })
 })
 
-describe("who is not installed", () => {
-  it("has no goals and no figures, and is said to be missing", () => {
+describe("a contender that is not installed", () => {
+  it("has no goals and no figures, and is reported as missing", () => {
     const rows = [row({}, undefined, Contenders.rival), row({}, {})]
     expect(missed(rows)).toEqual([])
     expect(Table.text(rows, setting)).toContain("not installed")
@@ -101,7 +101,7 @@ describe("who is not installed", () => {
 })
 
 describe("the sum of a row", () => {
-  it("counts what failed by how, and takes the p99 of all calls", () => {
+  it("counts failures by kind, and takes the p99 of all calls", () => {
     const ended = Array.from({ length: 200 }, (_, i) => ({
       seconds: i + 1,
       failure: i < 3 ? "AuthRejected" : i < 4 ? "never ended" : undefined

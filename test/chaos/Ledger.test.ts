@@ -91,21 +91,21 @@ describe("a call, by the test's clock", () => {
     })
   )
 
-  it.effect("that is given another's answer", () =>
+  it.effect("that gets another call's answer", () =>
     Effect.gen(function* () {
       const ledger = yield* written([Host.well({ ...question, call: 18 })], whole)
       expect(ledger.map(({ ended, flaw }) => [ended, flaw])).toEqual([["answered", "mixed up"]])
     })
   )
 
-  it.effect("that hangs is given up", () =>
+  it.effect("that hangs is abandoned", () =>
     Effect.gen(function* () {
       const ledger = yield* written([Gateway.delay("4 minutes", Host.well(question))], whole)
       expect(ledger).toEqual([{ ...good, ended: "never ended", isTyped: false, waited: 20, took: 20 }])
     })
   )
 
-  it.effect("whose maker is given up had not ended", () =>
+  it.effect("whose caller is abandoned had not ended", () =>
     Effect.gen(function* () {
       const ledger = yield* written([Gateway.delay("4 minutes", Host.well(question))], (ledger, provider) =>
         Effect.asVoid(Effect.timeoutOption(whole(ledger, provider), "3 seconds"))
@@ -114,7 +114,7 @@ describe("a call, by the test's clock", () => {
     })
   )
 
-  it.effect("waits as long as it is told to, and what the server takes is no wait", () =>
+  it.effect("waits as long as it is told to, and the server's own time does not count as a wait", () =>
     Effect.gen(function* () {
       const ledger = yield* written(
         [Host.tooMany(3), Gateway.delay("2 seconds", Host.well(question))],
@@ -124,7 +124,7 @@ describe("a call, by the test's clock", () => {
     })
   )
 
-  it.effect("a consumer that takes its time does not wait", () =>
+  it.effect("does not count a slow consumer as a wait", () =>
     Effect.gen(function* () {
       const ledger = yield* written([Host.well(streaming)], (ledger, provider) =>
         Ledger.streamed(ledger, provider, plan, (_, place) => (place === 1 ? Effect.sleep("10 seconds") : Effect.void))
@@ -142,7 +142,7 @@ describe("a call, by the test's clock", () => {
     })
   )
 
-  it.effect("that fails is known by its tag; a defect is none", () =>
+  it.effect("that fails is known by its tag; a defect has no tag", () =>
     Effect.gen(function* () {
       const refused = yield* written([Host.unauthorized], (ledger, provider) =>
         Ledger.iterated(ledger, provider, plan, () => Effect.void)
@@ -158,7 +158,7 @@ describe("a call, by the test's clock", () => {
 })
 
 describe("the server of a weather", () => {
-  it.live("counts the requests of a call, and knows the longest wait that it asked for", () =>
+  it.live("counts the requests of a call, and the longest wait that it asked for", () =>
     Effect.scoped(
       Effect.gen(function* () {
         const waits = [Host.tooMany(2), Host.tooMany(7), Host.tooMany(3600)]
@@ -206,7 +206,7 @@ describe("a run", () => {
   }
   const options = { seed: 1, calls: 1, clients: [] }
 
-  it.live("does not hold when one check of one weather does not", () =>
+  it.live("does not pass if one check of one weather fails", () =>
     Effect.gen(function* () {
       const calm = {
         ...weather,

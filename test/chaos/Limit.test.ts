@@ -14,7 +14,7 @@ const letIn = (door: Limit.Door, count: number, now: number): number =>
   Array.from({ length: count }, () => door.enter(now)).filter((entered) => entered).length
 
 describe("places", () => {
-  it("no more than there are, and a place that is left is free at once", () => {
+  it("are never exceeded, and are free as soon as they are left", () => {
     const door = Limit.door(Limit.places(4))
     expect(letIn(door, 64, 0)).toBe(4)
     expect(letIn(door, 64, 10_000)).toBe(0)
@@ -25,7 +25,7 @@ describe("places", () => {
 })
 
 describe("a rate", () => {
-  it("lets in one and the burst at once, and then so many a second", () => {
+  it("lets in one and the burst at once, and then its number a second", () => {
     const door = Limit.door(Limit.rate(50, 8))
     expect(letIn(door, 64, 0)).toBe(9)
     expect(letIn(door, 64, 19)).toBe(0)
@@ -34,7 +34,7 @@ describe("a rate", () => {
     expect(letIn(door, 64, 60_000)).toBe(9)
   })
 
-  it("is held over a minute, however hard it is asked", () => {
+  it("is kept over a minute, however many requests there are", () => {
     const door = Limit.door(Limit.rate(5, 2))
     let entered = 0
     for (let now = 0; now < 60_000; now += 7) entered += letIn(door, 3, now)
@@ -88,7 +88,7 @@ for (const [name, host, there] of hosts) {
         })
       )
 
-    it.live("has as many places as it says, and refuses the others as it should", () =>
+    it.live("has the places that it should have, and refuses the rest as it should", () =>
       Effect.gen(function* () {
         const { all, counted } = yield* asked(Limit.places(2), { status: 401, retryAfter: 1 }, 4)
         expect(all.map(({ status }) => status).sort()).toEqual([200, 200, 401, 401, 401, 401])
@@ -101,7 +101,7 @@ for (const [name, host, there] of hosts) {
       })
     )
 
-    it.live("names no time unless it should", () =>
+    it.live("sends Retry-After only if it should", () =>
       Effect.gen(function* () {
         const { all } = yield* asked(Limit.rate(1, 1), { status: 429, retryAfter: undefined }, 1)
         expect(all.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(2)

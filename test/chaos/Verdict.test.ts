@@ -31,7 +31,7 @@ describe("the events of a stream", () => {
 })
 
 describe("a whole answer", () => {
-  it("is right or another's", () => {
+  it("is right, or another call's", () => {
     const mine = Chat.reply(all)
     const other = Chat.reply(Speech.eventsOf(18))
     if (mine === undefined || other === undefined) throw new Error("no reply")
@@ -40,7 +40,7 @@ describe("a whole answer", () => {
   })
 })
 
-describe("what an error says of the text that had come", () => {
+describe("the partial text of an error", () => {
   const error = (facts: Partial<ProviderError.Facts>) =>
     new ProviderError.Transient({ ...ProviderError.nothingSent("p"), reason: "StreamInterrupted", ...facts })
   const shown: ReadonlyArray<Chat.Event> = [{ _tag: "TextDelta", text: "Hel" }]
@@ -59,7 +59,7 @@ describe("what an error says of the text that had come", () => {
 })
 
 describe("the script", () => {
-  it("is the same for the same seed, and another for another", () => {
+  it("is the same for the same seed, and differs for another", () => {
     const faults = (seed: number) => Array.from({ length: 500 }, (_, call) => Script.faultOf(seed, call + 1, 1))
     expect(faults(1)).toEqual(faults(1))
     expect(faults(1)).not.toEqual(faults(2))
@@ -106,7 +106,7 @@ describe("the report of a storm", () => {
     heapAfter: 109
   }
 
-  it("a run in which all went well holds", () => {
+  it("passes if all went well", () => {
     expect(StormReport.checks(good, 10).filter(({ holds }) => !holds)).toEqual([])
   })
 
@@ -125,7 +125,7 @@ describe("the report of a storm", () => {
   ]
 
   for (const [title, bad] of bads) {
-    it(`${title} does not`, () => {
+    it(`does not pass with ${title}`, () => {
       expect(StormReport.checks(bad, 10).some(({ holds }) => !holds)).toBe(true)
     })
   }

@@ -104,7 +104,7 @@ const chain = (graph: Graph, from: string, isEnd: (name: string) => boolean): Re
 const floorOf = (name: string): number => floors.findIndex((names) => names.includes(name.split("/")[0] ?? ""))
 
 describe("the floors", () => {
-  it("name every file of src, and nothing that is not there", () => {
+  it("name every file of src, and nothing that does not exist", () => {
     expect(sources.map(({ name }) => name).filter((name) => floorOf(name) === -1)).toEqual([])
     const there = new Set(sources.map(({ name }) => name.split("/")[0]))
     expect(floors.flat().filter((name) => !there.has(name))).toEqual([])
@@ -121,13 +121,13 @@ describe("the floors", () => {
     expect(upwards).toEqual([])
   })
 
-  it("no file imports itself through others, types included", () => {
+  it("no file imports itself through others, not even types", () => {
     const all = graph(sources, () => true)
     const circles = sources.flatMap(({ name }) => chain(all, name, (next) => next === name)?.join(" > ") ?? [])
     expect(circles).toEqual([])
   })
 
-  it("are read from the imports: each form of them is seen", () => {
+  it("are read from every form of import", () => {
     const code = [
       'import * as A from "./A.js"',
       'import type { B } from "./B.js"',
@@ -178,7 +178,7 @@ describe("no file of src", () => {
     none(/\bRedacted\.value\b|\bunsafe(Get)?Redacted/, ["credential/Key"])
   })
 
-  it("is called for what it is to others", () => {
+  it("has a name that is not about its users", () => {
     const vague = /(^|\/)(utils?|shared|commons?|helpers?|internals?|misc|lib)(\/|$)/i
     expect(sources.map((source) => source.name).filter((name) => vague.test(name))).toEqual([])
   })
@@ -198,7 +198,7 @@ describe("the pure core", () => {
     expect(ways).toEqual([])
   })
 
-  it("catalogs import types and nothing else, so that one costs its words alone", () => {
+  it("catalogs import only types, so that one costs no more than its words", () => {
     expect(importers("explain/").length).toBeGreaterThan(0)
     for (const source of importers("explain/")) {
       expect(
@@ -208,7 +208,7 @@ describe("the pure core", () => {
     }
   })
 
-  it("the scripted gateway imports nothing of the rest, so that it cannot agree with it by mistake", () => {
+  it("the scripted gateway imports nothing from the rest, so that it cannot share a mistake with it", () => {
     const testing = sources.filter(({ name }) => name.startsWith("testing/"))
     expect(testing.flatMap(relative).filter(({ from }) => !/^\.\/\w+\.js$/.test(from))).toEqual([])
   })

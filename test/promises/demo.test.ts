@@ -131,7 +131,7 @@ describe.concurrent("npm run demo", () => {
     )
   })
 
-  it("shows the steps to a reader, without colours where there is no terminal", { timeout: 120_000 }, async () => {
+  it("shows the steps to a reader, without colours outside a terminal", { timeout: 120_000 }, async () => {
     const result = await run([])
     finished(result)
     expect(result.stdout).not.toContain("\u001b")
@@ -189,7 +189,7 @@ describe("options", () => {
     })
   }
 
-  it("a refusal is said in the language that was asked for", () => {
+  it("a refusal is in the requested language", () => {
     expect(Options.parse(["--bogus", "--lang", "zh"])).toMatchObject(Either.left({ lang: "zh" }))
   })
 })
@@ -229,7 +229,7 @@ describe("a step", () => {
 })
 
 describe("the gateway", () => {
-  it.live("is full until somebody has been refused, however late the call comes", () =>
+  it.live("is full until somebody has been refused, however late the call", () =>
     Effect.gen(function* () {
       const { url } = yield* EmbeddedGateway
       const ask = (key: string) =>
@@ -305,7 +305,7 @@ describe("a real service", () => {
     )
   }
 
-  it.effect("a key that is refused there is explained after 1 request", () =>
+  it.effect("a key that it refuses is explained after 1 request", () =>
     Effect.gen(function* () {
       const { seen, written } = yield* play("mimo", [refused()])
       expect(seen).toMatchObject({ requests: 1, outcome: "failed", tag: "AuthRejected" })
@@ -317,7 +317,7 @@ describe("a real service", () => {
 describe("a line", () => {
   const texts = [...words.en.talk, ...words.zh.talk].map(({ answer }) => answer)
 
-  it("is not wider than the page, wherever the pieces of its text are cut", () => {
+  it("is no wider than the page, however its text is cut", () => {
     for (const text of texts) {
       for (const size of [1, 2, 3, 7, text.length]) {
         const line = new Line(11, 48)
@@ -340,7 +340,7 @@ describe("a line", () => {
 
 // Apart from the long runs, whose time is looked at.
 describe.concurrent("npm run demo, briefly", () => {
-  it("a provider without its variable is explained, and is no success", { timeout: 120_000 }, async () => {
+  it("a provider without its variable is explained, and fails", { timeout: 120_000 }, async () => {
     const result = await run(["--provider", "mimo"])
     expect(result).toMatchObject({ code: 1, stderr: "" })
     expect(result.stdout).toContain("No API key")
@@ -348,7 +348,7 @@ describe.concurrent("npm run demo, briefly", () => {
     expect(result.stdout).toContain("Nothing was sent.")
   })
 
-  it("a key that no header can carry is explained in one line of JSON, and not shown", {
+  it("a key that no header can carry is explained in one line of JSON, without showing it", {
     timeout: 120_000
   }, async () => {
     const result = await run(["--provider", "mimo", "--json", "--lang", "zh"], { MIMO_API_KEY: `${plantedKey}…` })

@@ -32,7 +32,7 @@ describe("the README", () => {
 })
 
 describe("tools.ts", () => {
-  it.effect("runs what the model calls, tells it of a misfit, and ends with its answer", () =>
+  it.effect("runs the tools that the model calls, reports a misfit to it, and ends with its answer", () =>
     Effect.gen(function* () {
       expect(yield* ask("Rain in Rome?")).toBe("No rain.")
       const [, second, third] = yield* Gateway.requests
@@ -116,7 +116,7 @@ describe("preset.ts", () => {
     )
   )
 
-  it.effect("says that a wrong key is refused, and where it is from", () =>
+  it.effect("says that a wrong key was refused, and where it came from", () =>
     Effect.gen(function* () {
       expect(yield* Effect.flip(texts)).toMatchObject({
         _tag: "AuthRejected",
@@ -130,7 +130,7 @@ describe("preset.ts", () => {
     )
   )
 
-  it.effect("reads its variable, and names it where it is not set", () => {
+  it.effect("reads its variable, and names it if it is not set", () => {
     const configured = (variables: ReadonlyArray<readonly [string, string]>) =>
       Effect.provide(
         texts,
@@ -161,7 +161,7 @@ describe("transformClient.ts", () => {
       )
     )
 
-  it.live("asks its host with its key, again after a 503, and says in words what is refused", () =>
+  it.live("sends its key to its host, tries again after a 503, and explains a refusal", () =>
     Effect.gen(function* () {
       expect(yield* temperature("Rome")).toEqual({ celsius: 21 })
       const [, second] = yield* Gateway.requests

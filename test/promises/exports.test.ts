@@ -137,7 +137,7 @@ describe("knowngood/testing", () => {
 })
 
 describe("knowngood/explain/*", () => {
-  it("has one catalog a language, under the language's name", () => {
+  it("has one catalog per language, under the language's name", () => {
     expect(readdirSync("src/explain").sort()).toEqual(["Catalog.ts", "en.ts", "zh.ts"])
     expect([en, zh].map((catalog) => catalog.brokeOff.length > 0)).toEqual([true, true])
   })

@@ -388,7 +388,7 @@ describe.each(keys)("%s does not come out of", (_, key) => {
 })
 
 describe("a stream that repeats the key and is cut", () => {
-  it.live("shows it as output, which the server said, but not in the error", () =>
+  it.live("shows it as output, which is the server's, but not in the error", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Stream.runDrain(Provider.stream(hello)))
       expect(error.partial).toContain("Your key is ")
@@ -510,7 +510,7 @@ describe("a key from elsewhere", () => {
     )
   )
 
-  it.live("whose reading fails with words that quote it does not come out", () =>
+  it.live("whose reading fails with a message that quotes it does not come out", () =>
     Effect.gen(function* () {
       const surfaces = yield* Effect.forEach(calls, witness)
       expect(leaks(plantedKey, surfaces.flat())).toEqual([])
@@ -604,7 +604,7 @@ describe("the search for leaks finds", () => {
     })
   }
 
-  it("nothing where there is nothing", () => {
+  it("nothing if there is nothing", () => {
     for (const [, key] of keys) expect(leaks(key, [["here", `said: ${key.slice(0, 7)}…${key.slice(-7)}`]])).toEqual([])
   })
 

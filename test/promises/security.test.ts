@@ -93,7 +93,7 @@ describe("the memory of accepted keys", () => {
     })
   )
 
-  it.effect("of two stores are not alike", () =>
+  it.effect("of two stores differ", () =>
     Effect.gen(function* () {
       const [one, other] = [yield* remembered, yield* remembered]
       expect([...one.keys()].filter((name) => other.has(name))).toEqual(["knowngood/salt"])
@@ -103,7 +103,7 @@ describe("the memory of accepted keys", () => {
 })
 
 describe("the spans of a call", () => {
-  it.effect("are the SDK's own alone: the client's, which holds every header, is off", () =>
+  it.effect("are only the SDK's own: the client's, which holds every header, is off", () =>
     Effect.gen(function* () {
       const { begun: spans, tracer } = Spans.collect()
       const calls = Effect.all([Provider.complete(hello), Stream.runDrain(Provider.stream(hello))])

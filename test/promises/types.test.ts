@@ -73,13 +73,13 @@ describe("a service", () => {
     >()
   })
 
-  it("may be without a key; what a preset makes is not", () => {
+  it("may lack a key, but not if a preset makes it", () => {
     expectTypeOf<Provider.Service["credential"]>().toEqualTypeOf<Credential.Credential | undefined>()
     expectTypeOf<Provider.Keyed["credential"]>().toEqualTypeOf<Credential.Credential>()
     expectTypeOf<Provider.Keyed>().toExtend<Provider.Service>()
   })
 
-  it("is one of the things that another is made from", () => {
+  it("can be spread into the primitives of another", () => {
     expectTypeOf<Provider.Service>().toExtend<Provider.Primitives>()
     expectTypeOf(Provider.make).returns.toEqualTypeOf<Provider.Service>()
     // @ts-expect-error what it opens may need a scope and nothing else
@@ -88,7 +88,7 @@ describe("a service", () => {
     Provider.make({ id: "fake", open: () => Effect.fail("no") })
   })
 
-  it("has a credential whose flag is a Ref that can be followed, and whose key cannot be had", () => {
+  it("has a credential whose flag is a Ref that can be followed, and whose key cannot be read", () => {
     expectTypeOf<Provider.Keyed["credential"]["knownGood"]>().toExtend<Ref.Ref<boolean>>()
     expectTypeOf<Provider.Keyed["credential"]["knownGood"]>().toExtend<SubscriptionRef.SubscriptionRef<boolean>>()
     expectTypeOf<keyof Key.Key>().toEqualTypeOf<
@@ -159,7 +159,7 @@ describe("a preset", () => {
     expectTypeOf(OpenAiCompatible.layerConfig(own)).toEqualTypeOf<Configured>()
   })
 
-  it("requires a model where it has none of its own", () => {
+  it("requires a model if it has no default", () => {
     const key = Redacted.make("key")
     const config = Config.redacted("KEY")
     // @ts-expect-error OpenAI has no default model
@@ -212,12 +212,12 @@ describe("a preset", () => {
     expectTypeOf<string>().not.toExtend<Provider.Options["apiKey"]>()
   })
 
-  it("reads its key from Config where it is told to", () => {
+  it("reads its key from Config if told to", () => {
     expectTypeOf(Config.redacted("MY_KEY")).toExtend<Provider.ConfigOptions["apiKey"]>()
     expectTypeOf(Redacted.make("key")).not.toExtend<Provider.ConfigOptions["apiKey"]>()
   })
 
-  it("knows its own options only", () => {
+  it("knows only its own options", () => {
     MiMo.layer({ region: "sgp" })
     MiniMax.layer({ region: "global" })
     // @ts-expect-error MiMo has no such cluster
@@ -228,7 +228,7 @@ describe("a preset", () => {
     OpenAiCompatible.layer({ id: "local", model: "qwen3" })
   })
 
-  it("serves a program of several providers, each under a tag of its own", () => {
+  it("serves a program with several providers, each under its own tag", () => {
     class Planner extends Context.Tag("Planner")<Planner, Provider.Service>() {}
     class Writer extends Context.Tag("Writer")<Writer, Provider.Service>() {}
     const both = Layer.mergeAll(Layer.effect(Planner, DeepSeek.make({})), Layer.effect(Writer, MiMo.make({})))
@@ -274,13 +274,13 @@ type Refusing<T> = {
 describe("options", () => {
   const nothing = <T>(..._refusing: [Refusing<T>] extends [never] ? [] : [Refusing<T>]) => undefined
 
-  it("are told from those that refuse undefined", () => {
+  it("are told apart from those that refuse undefined", () => {
     expectTypeOf<Refusing<{ a: string; b?: string | undefined; c?: string; readonly d?: () => void }>>().toEqualTypeOf<
       "c" | "d"
     >()
   })
 
-  it("take an explicit undefined, every one of every constructor", () => {
+  it("accept an explicit undefined, each option of each constructor", () => {
     nothing<Provider.Options>()
     nothing<Provider.ConfigOptions>()
     nothing<Provider.Deployment>()
@@ -309,7 +309,7 @@ describe("options", () => {
     nothing<Gateway.RefusalOptions>()
   })
 
-  it("of requests and messages take it, too", () => {
+  it("of requests and messages accept it, too", () => {
     nothing<Chat.Request>()
     nothing<Exclude<Chat.Request["output"], string | undefined>>()
     nothing<Chat.ToolDefinition>()
@@ -356,7 +356,7 @@ describe("a policy", () => {
     expectTypeOf(policy).toExtend<NonNullable<Provider.Options["policy"]>>()
   })
 
-  it("is given as one, or as the options of the standard one; a schedule alone is neither", () => {
+  it("can be a policy or the options of the standard one, but not a bare schedule", () => {
     type Given = NonNullable<Parameters<typeof Transport.transformClient>[0]["policy"]>
     expectTypeOf<Given>().toEqualTypeOf<RetryPolicy.RetryPolicy | RetryPolicy.Options>()
     expectTypeOf<{ authRetries: number }>().toExtend<Given>()
@@ -365,7 +365,7 @@ describe("a policy", () => {
     expectTypeOf(RetryPolicy.make).returns.toEqualTypeOf<RetryPolicy.RetryPolicy>()
   })
 
-  it("is combined data first and data last, and needs what its parts need", () => {
+  it("can be combined data-first and data-last, and needs what its parts need", () => {
     const recurs = Schedule.recurs(3)
     const needy = (_: Error): Effect.Effect<boolean, never, Client> => Effect.succeed(true)
     expectTypeOf(RetryPolicy.when(RetryPolicy.isTransient, recurs)).toEqualTypeOf<
@@ -398,7 +398,7 @@ describe("errors", () => {
     expectTypeOf<Schema.Schema.Context<typeof ProviderError.schema>>().toBeNever()
   })
 
-  it("are all handled by catchTags over the six tags, and one is left by five", () => {
+  it("are all handled by catchTags with six tags; with five, one remains", () => {
     const handled = Provider.complete(request).pipe(
       Effect.catchTags({
         AuthMissing: (e) => Effect.succeed(e.source),
@@ -420,7 +420,7 @@ describe("errors", () => {
     expectTypeOf<Effect.Effect.Error<typeof left>>().toEqualTypeOf<ProviderError.Transient>()
   })
 
-  it("are known by their guard", () => {
+  it("are recognized by their guard", () => {
     const value: unknown = undefined
     if (ProviderError.isProviderError(value)) expectTypeOf(value).toEqualTypeOf<Error>()
   })
@@ -432,7 +432,7 @@ describe("errors", () => {
     expectTypeOf(ProviderError.httpStatus).toEqualTypeOf<(error: Error) => number>()
   })
 
-  it("have words, given a catalog or none", () => {
+  it("have words, with or without a catalog", () => {
     expectTypeOf(Explain.explain).parameter(0).toEqualTypeOf<Error>()
     expectTypeOf(Explain.explain).returns.toEqualTypeOf<Explain.Explanation>()
     expectTypeOf(Explain.retrying).parameter(0).toEqualTypeOf<RetryObserver.RetryNotice>()
@@ -466,7 +466,7 @@ describe("a program", () => {
     >()
   })
 
-  it("adds up a stream with collect, and keeps its errors and needs", () => {
+  it("adds up a stream with collect, which keeps its errors and requirements", () => {
     expectTypeOf(Chat.collect(Provider.stream(request))).toEqualTypeOf<
       Effect.Effect<Chat.Reply, Error, Provider.Provider>
     >()

@@ -137,25 +137,27 @@ describe("settings", () => {
     )
   }
 
-  it.effect("what is empty is left out: no stop sequences, a choice without tools, a system text of white space", () =>
-    Effect.gen(function* () {
-      for (const toolChoice of ["auto", "none", "required", { name: "weather" }] as const) {
-        for (const tools of [undefined, []]) {
-          const messages = [Chat.system(""), ...hi, Chat.system(" \n", { cache: "1h" })]
-          expect(yield* body("anthropic", { messages, stop: [], toolChoice, tools })).toEqual(always)
+  it.effect(
+    "what is empty is not sent: stop sequences, a tool choice without tools, a system text of white space",
+    () =>
+      Effect.gen(function* () {
+        for (const toolChoice of ["auto", "none", "required", { name: "weather" }] as const) {
+          for (const tools of [undefined, []]) {
+            const messages = [Chat.system(""), ...hi, Chat.system(" \n", { cache: "1h" })]
+            expect(yield* body("anthropic", { messages, stop: [], toolChoice, tools })).toEqual(always)
+          }
         }
-      }
-    })
+      })
   )
 
-  it.effect("a system text stays where another one is empty", () =>
+  it.effect("an empty system text does not take another one with it", () =>
     Effect.gen(function* () {
       const messages = [Chat.system(""), Chat.system("be brief"), ...hi]
       expect(yield* body("anthropic", { messages })).toEqual({ ...always, system: [text("be brief")] })
     })
   )
 
-  it.effect("a choice among tools that stand in the extra fields is sent", () =>
+  it.effect("a choice among tools in the extra fields is sent", () =>
     Effect.gen(function* () {
       const extra = { tools: [{ type: "web_search_20250305", name: "web_search" }] }
       expect(yield* body("anthropic", { messages: hi, toolChoice: "required", extra })).toEqual({
@@ -166,21 +168,23 @@ describe("settings", () => {
     })
   )
 
-  it.effect("a stream is asked for, and its usage comes by itself", () =>
+  it.effect("a stream is requested, and its usage arrives unasked", () =>
     Effect.gen(function* () {
       expect(yield* body("anthropic", { messages: hi }, { stream: true })).toEqual({ ...always, stream: true })
     })
   )
 
-  it.effect("a budget of tokens has room beside it, because the wire refuses one that is not under max_tokens", () =>
-    Effect.gen(function* () {
-      for (const budgetTokens of [1024, 4096, 20_000]) {
-        const sentBody = yield* body("anthropic", { messages: hi, reasoning: { budgetTokens } })
-        const { max_tokens, thinking } = yield* Schema.decodeUnknown(Budgeted)(sentBody)
-        expect(thinking).toEqual({ type: "enabled", budget_tokens: budgetTokens })
-        expect(max_tokens).toBeGreaterThan(budgetTokens)
-      }
-    })
+  it.effect(
+    "max_tokens leaves room for more than the thinking budget, because the wire refuses a budget that is not below it",
+    () =>
+      Effect.gen(function* () {
+        for (const budgetTokens of [1024, 4096, 20_000]) {
+          const sentBody = yield* body("anthropic", { messages: hi, reasoning: { budgetTokens } })
+          const { max_tokens, thinking } = yield* Schema.decodeUnknown(Budgeted)(sentBody)
+          expect(thinking).toEqual({ type: "enabled", budget_tokens: budgetTokens })
+          expect(max_tokens).toBeGreaterThan(budgetTokens)
+        }
+      })
   )
 
   it.effect("all at once", () =>
@@ -500,7 +504,7 @@ describe("messages", () => {
 
   // The input of a `tool_use` is an object by the API reference, also that of a call which the program has refused.
   for (const input of ["London", 7, true, ["London"], null]) {
-    it.effect(`the input ${JSON.stringify(input)} of a call that did not fit is sent as an object`, () =>
+    it.effect(`the input ${JSON.stringify(input)} of a misfit call is sent as an object`, () =>
       Effect.gen(function* () {
         const call = { id: "call-1", name: "weather", input }
         const messages = [Chat.user("hi"), asked([call]), Chat.toolResult(call, "no object", { isError: true })]
@@ -518,7 +522,7 @@ const Wire = Schema.Struct({
   )
 })
 
-describe("a conversation that crossed wires", () => {
+describe("a conversation from another wire", () => {
   /** Ids as servers make them, some alike, some alike only when written for this wire. */
   const id = FastCheck.oneof(
     FastCheck.constantFrom("", "a.b", "a:b", "a_b", "a_b_2", "call_0", "functions.now:0", "toolu_1", "é", "__proto__"),
@@ -541,7 +545,7 @@ describe("a conversation that crossed wires", () => {
         }
   }
 
-  it("has ids that this wire takes, each once, and every result behind its own call", () => {
+  it("has ids that this wire accepts, each once, and every result after its own call", () => {
     FastCheck.assert(
       FastCheck.property(FastCheck.array(turn, { maxLength: 8 }), (turns) => {
         const messages = turns.flatMap(({ ids, lost, wire }, at) => [
@@ -565,7 +569,7 @@ describe("a conversation that crossed wires", () => {
 })
 
 describe("a long history of calls with one id", () => {
-  it("is written in linear time, and every result finds its call", () => {
+  it("is encoded in linear time, and every result finds its call", () => {
     const messages = Array.from({ length: 10_000 }, (_, turn) => [
       Chat.user("hi"),
       asked([now("functions.now:0")]),
@@ -587,7 +591,7 @@ describe("a long history of calls with one id", () => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 describe("Tool.make", () => {
-  it.effect("goes into the request as it is, and its schema and decoder stay at home", () =>
+  it.effect("goes into the request as it is, but its schema and decoder are not sent", () =>
     Effect.gen(function* () {
       const weather = Tool.make({ name: "weather", parameters: Schema.Struct({ city: Schema.String }) })
       expect(yield* body("anthropic", { messages: hi, tools: [{ ...weather, cache: "5m" }] })).toEqual({
@@ -620,7 +624,7 @@ describe("the request line", () => {
     ["https://api.xiaomimimo.com/anthropic", "https://api.xiaomimimo.com/anthropic/v1/messages"],
     ["https://api.deepseek.com/anthropic/", "https://api.deepseek.com/anthropic/v1/messages"]
   ] as const) {
-    it.effect(`${baseUrl} is asked at ${url}`, () =>
+    it.effect(`${baseUrl} leads to ${url}`, () =>
       Effect.gen(function* () {
         const recorded = yield* sent("anthropic", { messages: hi }, { provider: { baseUrl } })
         expect(recorded.url).toBe(url)
@@ -662,7 +666,7 @@ describe("the version", () => {
     )
   }
 
-  it.effect("that a header cannot carry is named, and nothing is sent", () =>
+  it.effect("that no header can carry is an error with its name, and nothing is sent", () =>
     Effect.gen(function* () {
       const { error, recorded } = yield* outcome({ version: "2026\n" }, {})
       expect([recorded, error]).toMatchObject([undefined, { problem: "BadHeader", subject: "anthropic-version" }])
@@ -743,7 +747,7 @@ describe("what the version or the model refuses is not sent", () => {
     )
   }
 
-  it.effect("nor is the request by which a key is verified, where the layer adds such a field", () =>
+  it.effect("nor is the request of verify, if the layer adds such a field", () =>
     Effect.gen(function* () {
       const extra = { temperature: 0 }
       const provider = yield* Anthropic.make({ apiKey: Redacted.make("k"), model: "m", version: newest, extra })
@@ -752,7 +756,7 @@ describe("what the version or the model refuses is not sent", () => {
     }).pipe(Effect.provide(Gateway.layer([])))
   )
 
-  it.effect("and the models are listed at any version", () =>
+  it.effect("but models are listed at any version", () =>
     Effect.gen(function* () {
       const extra = { temperature: 0 }
       const provider = yield* Anthropic.make({ apiKey: Redacted.make("k"), model: "m", version: newest, extra })
@@ -820,7 +824,7 @@ const sentBack = (events: ReadonlyArray<Chat.Event>) =>
   })
 
 describe("a streamed answer", () => {
-  it.effect("of every kind of block goes back as it came", () =>
+  it.effect("with every kind of block goes back as it came", () =>
     Effect.gen(function* () {
       const { events, step } = streamed([
         begin,
@@ -857,7 +861,7 @@ describe("a streamed answer", () => {
     })
   )
 
-  it.effect("with a call that has no id goes back with the one that the program was given", () =>
+  it.effect("with a call that has no id goes back with the id that the program was given", () =>
     Effect.gen(function* () {
       const { events } = streamed([
         begin,
@@ -874,7 +878,7 @@ describe("a streamed answer", () => {
     })
   )
 
-  it.effect("that begins the same call twice at one index has one call, and so has what goes back", () =>
+  it.effect("that begins the same call twice at one index has one call, and goes back with one", () =>
     Effect.gen(function* () {
       const london = open(1, { type: "tool_use", id: "call-1", name: "weather", input: {} })
       const { events } = streamed([
@@ -891,7 +895,7 @@ describe("a streamed answer", () => {
     })
   )
 
-  it.effect("with two calls of one id, the second cut off, has the first alone, and so has what goes back", () =>
+  it.effect("with two calls of one id, the second cut off, has only the first, and goes back with only that", () =>
     Effect.gen(function* () {
       const { events } = streamed([
         begin,
@@ -910,7 +914,7 @@ describe("a streamed answer", () => {
     })
   )
 
-  it.effect("of the server's own tools goes back with them, and they are no calls of the program's", () =>
+  it.effect("with the server's own tools goes back with them, and they are not calls for the program", () =>
     Effect.gen(function* () {
       const found = { type: "web_search_tool_result", tool_use_id: "srv-1", content: [{ url: "https://example.org" }] }
       const { events } = streamed([
@@ -953,7 +957,7 @@ describe("a streamed answer", () => {
     })
   )
 
-  it.effect("with a compaction goes back with the whole of it", () =>
+  it.effect("with a compaction goes back with all of it", () =>
     Effect.gen(function* () {
       const { events } = streamed([
         begin,
@@ -975,7 +979,7 @@ describe("a streamed answer", () => {
     })
   )
 
-  it.effect("with a compaction that failed goes back with it: null, not the word", () =>
+  it.effect("with a failed compaction goes back with it: null, not the word", () =>
     Effect.gen(function* () {
       const failed = { type: "compaction", content: null }
       const { events } = streamed([
@@ -990,7 +994,7 @@ describe("a streamed answer", () => {
     })
   )
 
-  it.effect("with deltas of tomorrow goes back with what they said, as far as can be told", () =>
+  it.effect("with unknown deltas goes back with what they said, as far as can be told", () =>
     Effect.gen(function* () {
       const { events } = streamed([
         begin,
@@ -1030,7 +1034,7 @@ describe("a streamed answer", () => {
     expect([said.citations.length, hologram.parts.length]).toEqual([1_010_000, 10_000])
   })
 
-  it.effect("with an empty text block goes back without it, because an empty one is a 400", () =>
+  it.effect("with an empty text block goes back without it, because it would be a 400", () =>
     Effect.gen(function* () {
       const { events } = streamed([
         begin,
@@ -1049,7 +1053,7 @@ describe("a streamed answer", () => {
 
   // The model was stopped in the middle of a call: by the limit, by the window, by a classifier.
   for (const reason of ["max_tokens", "model_context_window_exceeded", "refusal"]) {
-    it.effect(`that ${reason} cut off in a call has no such call, nor does what goes back`, () =>
+    it.effect(`that ${reason} cut off in a call lacks that call, and goes back without it`, () =>
       Effect.gen(function* () {
         const { events, step } = streamed([
           begin,
@@ -1072,7 +1076,7 @@ describe("a streamed answer", () => {
     )
   }
 
-  it.effect("that was cut off before the first argument of a call has no such call, nor does what goes back", () =>
+  it.effect("that was cut off before the first argument of a call lacks that call, and goes back without it", () =>
     Effect.gen(function* () {
       const { events } = streamed([
         begin,
@@ -1089,7 +1093,7 @@ describe("a streamed answer", () => {
     })
   )
 
-  it("ends with message_stop or a stop reason, and is cut without either", () => {
+  it("is complete with message_stop or a stop reason, and cut without either", () => {
     const said = [begin, open(0, { type: "text", text: "x" })]
     expect(streamed([...said, stop("end_turn")]).step).toBe("done")
     expect(streamed([...said, end]).step).toBe("done")
@@ -1107,7 +1111,7 @@ describe("a streamed answer", () => {
     expect(streamed([end]).step).toMatchObject({ _tag: "Malformed" })
   })
 
-  it("may have events of tomorrow", () => {
+  it("may have unknown events", () => {
     const { events, step } = streamed([
       begin,
       { type: "novelty", value: 1 },
@@ -1120,7 +1124,7 @@ describe("a streamed answer", () => {
     expect([step, Chat.reply(events)?.text]).toEqual(["done", "x"])
   })
 
-  it("counts its tokens with the cached ones", () => {
+  it("includes cached tokens in its input tokens", () => {
     const usage = { input_tokens: 1, cache_read_input_tokens: 10, cache_creation_input_tokens: 100, output_tokens: 1 }
     const { events } = streamed([
       { type: "message_start", message: { id: "msg-1", usage } },
@@ -1145,7 +1149,7 @@ describe("a streamed answer", () => {
 describe("a refusal", () => {
   const stop_details = { type: "refusal", category: "cyber", explanation: "This could enable harm." }
 
-  it("is explained in the reply, streamed and whole", () => {
+  it("is explained in the reply, streamed or not", () => {
     const { events } = streamed([begin, open(0, { type: "text", text: "I" }), stop("refusal", { stop_details }), end])
     for (const said of [events, read(answer([text("I")], "refusal", { stop_details }))]) {
       expect(Chat.reply(said)).toMatchObject({
@@ -1157,7 +1161,7 @@ describe("a refusal", () => {
   })
 
   for (const details of [undefined, null, {}, { ...stop_details, explanation: null }, { explanation: "" }, "x", []]) {
-    it(`without an explanation has none: ${JSON.stringify(details)}`, () => {
+    it(`without an explanation has none in the reply: ${JSON.stringify(details)}`, () => {
       const reply = Chat.reply(read(answer([], "refusal", { stop_details: details })))
       expect([reply?.reason, reply?.refusal]).toEqual(["content-filter", undefined])
     })
@@ -1197,7 +1201,7 @@ describe("errors inside a 200", () => {
     ["MiniMax's base_resp", { base_resp: { status_code: 1002, status_msg: "rate limit" } }]
   ]
   for (const [name, event] of errors) {
-    it(`${name} is a refusal, in a stream and whole`, () => {
+    it(`${name} is a refusal, streamed or not`, () => {
       expect(streamed([begin, event]).step).toEqual({ _tag: "Refused", body: JSON.stringify(event) })
       expect(WireReader.decodeBody(wire.decoder(), JSON.stringify(event))).toEqual({
         _tag: "Refused",
@@ -1222,7 +1226,7 @@ describe("errors inside a 200", () => {
 })
 
 describe("a call's input", () => {
-  it("loses the keys that would pollute a prototype", () => {
+  it("loses keys that would pollute a prototype", () => {
     const input = JSON.parse('{"__proto__":{"a":1},"b":{"constructor":{},"c":1}}')
     expect(calls(read(answer([{ type: "tool_use", id: "a", name: "f", input }], "tool_use")))).toEqual([
       ["a", "f", { b: { c: 1 } }]
@@ -1248,7 +1252,7 @@ describe("models", () => {
     ])
   })
 
-  it("what is no model is left out; what is no list is malformed", () => {
+  it("an entry that is not a model is left out; a body that is not a list is malformed", () => {
     expect(wire.decodeModels(JSON.stringify({ data: [null, 1, "x", {}, { id: "" }] }))).toEqual([])
     for (const value of [{}, { data: "x" }, null, 1, []]) {
       expect(wire.decodeModels(JSON.stringify(value))).toMatchObject({ _tag: "Malformed" })

@@ -221,7 +221,7 @@ describe("settings", () => {
     }
   }
 
-  it.effect("JSON without a schema: where the host has a field for it, the field, and the words in any case", () =>
+  it.effect("JSON without a schema is always requested in words, and in a field if the host has one", () =>
     Effect.gen(function* () {
       // OpenAI refuses `json_object` unless the word JSON stands in the messages (API reference, `response_format`).
       const told = { messages: [asJson, said] }
@@ -236,7 +236,7 @@ describe("settings", () => {
     })
   )
 
-  it.effect("a schema that allows more than it lists is a wish, not a constraint; it goes by its own name", () =>
+  it.effect("a schema that allows more than it lists is not strict, and keeps its own name", () =>
     Effect.gen(function* () {
       const output = { name: "place", schema: looseSchema }
       expect(yield* body("openai", { messages: hi, output })).toEqual({
@@ -246,27 +246,29 @@ describe("settings", () => {
     })
   )
 
-  it.effect("an empty list of tools is left out: OpenAI answers it with a 400, Mistral with a 422", () =>
+  it.effect("an empty list of tools is not sent: OpenAI answers it with a 400, Mistral with a 422", () =>
     Effect.gen(function* () {
       expect(yield* body("openai", { messages: hi, tools: [] })).toEqual(always("openai"))
     })
   )
 
-  it.effect("what is empty is left out: no stop sequences, a choice without tools, a system text of white space", () =>
-    Effect.gen(function* () {
-      for (const host of hosts) {
-        for (const toolChoice of ["auto", "none", "required", { name: "weather" }] as const) {
-          for (const tools of [undefined, []]) {
-            const messages = [Chat.system(""), ...hi, Chat.system(" \n")]
-            const sentBody = yield* body(host, { messages, stop: [], toolChoice, tools })
-            expect([host, sentBody]).toEqual([host, always(host)])
+  it.effect(
+    "what is empty is not sent: stop sequences, a tool choice without tools, a system text of white space",
+    () =>
+      Effect.gen(function* () {
+        for (const host of hosts) {
+          for (const toolChoice of ["auto", "none", "required", { name: "weather" }] as const) {
+            for (const tools of [undefined, []]) {
+              const messages = [Chat.system(""), ...hi, Chat.system(" \n")]
+              const sentBody = yield* body(host, { messages, stop: [], toolChoice, tools })
+              expect([host, sentBody]).toEqual([host, always(host)])
+            }
           }
         }
-      }
-    })
+      })
   )
 
-  it.effect("a choice among tools that stand in the extra fields is sent", () =>
+  it.effect("a choice among tools in the extra fields is sent", () =>
     Effect.gen(function* () {
       const extra = { tools: [{ type: "web_search" }] }
       expect(yield* body("openai", { messages: hi, toolChoice: "required", extra })).toEqual({
@@ -281,7 +283,7 @@ describe("settings", () => {
     })
   )
 
-  it.effect("a stream asks for its usage, except where the host does not know how", () =>
+  it.effect("a stream asks for its usage, unless the host does not know how", () =>
     Effect.gen(function* () {
       for (const host of hosts) {
         const usage = host === "bare" ? undefined : { stream_options: { include_usage: true } }
@@ -330,7 +332,7 @@ describe("settings", () => {
   )
 })
 
-describe("what is undefined", () => {
+describe("an undefined field", () => {
   const request: Chat.Request = {
     messages: hi,
     model: undefined,
@@ -359,7 +361,7 @@ describe("what is undefined", () => {
     credential: undefined
   }
   for (const host of [...hosts, "anthropic"] as const) {
-    it.effect(`in a request and in the options is as if it were left out: ${host}`, () =>
+    it.effect(`in a request or in the options is like a missing one: ${host}`, () =>
       Effect.gen(function* () {
         // Hosts of one's own have their address from the test.
         const { baseUrl: _, ...others } = provider
@@ -375,7 +377,7 @@ describe("what is undefined", () => {
 })
 
 describe("extra fields of the layer", () => {
-  it.effect("stand in every body; the request's own win", () =>
+  it.effect("are in every body; the request's own win", () =>
     Effect.gen(function* () {
       const options = { provider: { extra: { top_k: 1, service_tier: "flex" } } }
       expect(yield* body("openai", { messages: hi, extra: { top_k: 2 } }, options)).toEqual({
@@ -535,7 +537,7 @@ describe("messages", () => {
     )
   }
 
-  it.effect("MiMo's tool messages carry the tool's name", () =>
+  it.effect("tool messages for MiMo contain the tool's name", () =>
     Effect.gen(function* () {
       const messages = [Chat.user("hi"), asked([london], { reasoning: "hm" }), Chat.toolResult(london, "rain")]
       expect(yield* body("mimo", { messages })).toEqual({
@@ -550,7 +552,7 @@ describe("messages", () => {
   )
 })
 
-describe("reasoning that goes back", () => {
+describe("reasoning in the history", () => {
   const turns: ReadonlyArray<readonly [name: string, message: Chat.AssistantMessage, reasoning: string | undefined]> = [
     ["with a tool call", asked([london], { reasoning: "hm" }), "hm"],
     ["with a tool call that had none: an empty one counts, an absent one is a 400", asked([london]), ""],
@@ -558,7 +560,7 @@ describe("reasoning that goes back", () => {
     ["with text and none", Chat.assistant("hello"), undefined]
   ]
   for (const [name, message, reasoning] of turns) {
-    it.effect(`${name}: DeepSeek and MiMo want it, the others refuse it`, () =>
+    it.effect(`${name}: it goes to DeepSeek and MiMo, and to no host that refuses it`, () =>
       Effect.gen(function* () {
         const answer = message.toolCalls === undefined ? [] : [Chat.toolResult(london, "rain")]
         const messages = [Chat.user("hi"), message, ...answer, Chat.user("go on")]
@@ -615,7 +617,7 @@ const assistantTurn = (sentBody: unknown) =>
 // ---------------------------------------------------------------------------------------------------------------------
 
 describe("Tool.make", () => {
-  it.effect("goes into the request as it is, and its schema and decoder stay at home", () =>
+  it.effect("goes into the request as it is, but its schema and decoder are not sent", () =>
     Effect.gen(function* () {
       const weather = Tool.make({
         name: "weather",
@@ -753,13 +755,13 @@ describe("Gemini's thought signatures", () => {
   const wireBare = { id: "a", type: "function", function: { name: "f", arguments: "{}" } }
 
   for (const [name, events] of answers) {
-    it(`go back with their calls, and with no other: ${name}`, () => {
+    it(`go back with their own calls, and with no other: ${name}`, () => {
       for (const model of ["gemini-3-pro-preview", "google/gemini-3.5-flash", "models/Gemini-4"]) {
         expect(callsSentBack(events(), model)).toEqual([signedWhole, wireUnsigned])
       }
     })
 
-    it(`do not go to a model of another maker, where strict hosts answer them with a 400: ${name}`, () => {
+    it(`do not go to another maker's model, because strict hosts answer them with a 400: ${name}`, () => {
       for (const model of ["mistral-large", "gpt-5.6", "accounts/fireworks/models/glm-5"]) {
         expect(callsSentBack(events(), model)).toEqual([wireBare, wireUnsigned])
       }
@@ -768,12 +770,12 @@ describe("Gemini's thought signatures", () => {
 
   const [[, events] = ["", () => []]] = answers
 
-  it("go or stay as the host's dialect says, whatever the model is called", () => {
+  it("are sent or not as the host's dialect says, whatever the model's name", () => {
     expect(callsSentBack(events(), "fast", { replaysExtraContent: true })).toEqual([signedWhole, wireUnsigned])
     expect(callsSentBack(events(), "gemini-3", { replaysExtraContent: false })).toEqual([wireBare, wireUnsigned])
   })
 
-  it("outlive a history that is kept as JSON", () => {
+  it("survive in a history that is kept as JSON", () => {
     const kept = (messages: ReadonlyArray<Chat.Message>) => JSON.parse(JSON.stringify(messages))
     expect(callsSentBack(events(), "gemini-3", {}, kept)).toEqual([signedWhole, wireUnsigned])
   })
@@ -794,7 +796,7 @@ describe("Gemini's thought signatures", () => {
   )
 
   for (const odd of [null, "x", 1, [], [1], true]) {
-    it(`of a kind that there is not are none: ${JSON.stringify(odd)}`, () => {
+    it(`of an unknown form are ignored: ${JSON.stringify(odd)}`, () => {
       const one = { ...signed, extra_content: odd }
       const events = read(answer({ content: "", tool_calls: [one] }, "tool_calls"))
       expect(callsSentBack(events, "gemini-3")).toEqual([wireBare])
@@ -808,7 +810,7 @@ const calls = (events: ReadonlyArray<Chat.Event>) =>
 const finish = (events: ReadonlyArray<Chat.Event>) => events.find((event) => event._tag === "Finish")
 
 describe("tool calls in pieces", () => {
-  it("two calls, their pieces mixed, are told apart by their index", () => {
+  it("two calls with mixed pieces are told apart by their index", () => {
     const { events, step } = streamed([
       chunk(call(0, "a", "f", "")),
       chunk(call(1, "b", "g", '{"y"')),
@@ -825,7 +827,7 @@ describe("tool calls in pieces", () => {
     ])
   })
 
-  it("arguments that come parsed are the call's", () => {
+  it("arguments that arrive parsed are accepted", () => {
     const events = read(answer({ tool_calls: [{ id: "a", function: { name: "f", arguments: { x: 1 } } }] }))
     expect(calls(events)).toEqual([["a", "f", { x: 1 }]])
   })
@@ -850,7 +852,7 @@ describe("tool calls in pieces", () => {
 
   // The model was stopped in the middle of a call: by the limit, by a filter, by MiMo's guard against repetition.
   for (const reason of ["length", "content_filter", "repetition_truncation"]) {
-    it(`a call that ${reason} cut off is none, and the answer is whole`, () => {
+    it(`a call that ${reason} cut off is dropped, and the answer is complete`, () => {
       const { events, step } = streamed([
         chunk({ content: "let me see" }),
         chunk(call(0, "a", "f", '{"x":1}')),
@@ -864,7 +866,7 @@ describe("tool calls in pieces", () => {
     })
   }
 
-  it("the time for many calls grows with their number, not with its square", () => {
+  it("the time for many calls is linear in their number", () => {
     const calls = (count: number) => {
       const tool_calls = Array.from({ length: count }, (_, index) => ({
         index,
@@ -898,7 +900,7 @@ describe("the reason", () => {
     })
   }
 
-  it("a model that broke off for want of a machine is overloaded, not finished", () => {
+  it("insufficient_system_resource is Overloaded, not an end", () => {
     const { events, step } = streamed([chunk({ content: "x" }), chunk({}, "insufficient_system_resource"), "[DONE]"])
     expect(step).toEqual({ _tag: "BrokenOff", code: "insufficient_system_resource", reason: "Overloaded" })
     expect(tags(events)).toEqual(["TextDelta"])
@@ -906,29 +908,29 @@ describe("the reason", () => {
 })
 
 describe("the end of a stream", () => {
-  it("a finish reason is one, without [DONE]", () => {
+  it("is a finish reason, even without [DONE]", () => {
     expect(streamed([chunk({ content: "x" }, "stop")]).step).toBe("done")
   })
 
-  it("[DONE] is one, without a finish reason", () => {
+  it("is [DONE], even without a finish reason", () => {
     expect(streamed([chunk({ content: "x" }), "[DONE]"]).step).toBe("done")
   })
 
-  it("neither is a cut", () => {
+  it("is a cut without either", () => {
     expect(streamed([chunk({ content: "x" })]).step).toEqual({ _tag: "Cut", code: undefined })
   })
 
-  it("[DONE] with more behind it is not [DONE]", () => {
+  it("is not [DONE] with more behind it", () => {
     for (const almost of ["[DONE] ", "[DONE]xyz", "[done]"]) {
       expect(streamed([chunk({ content: "x" }), almost]).step).toMatchObject({ _tag: "Malformed" })
     }
   })
 
-  it("[DONE] without an answer is malformed", () => {
+  it("is malformed if it is [DONE] without an answer", () => {
     expect(streamed(["[DONE]"]).step).toMatchObject({ _tag: "Malformed" })
   })
 
-  it("usage after the finish reason is counted", () => {
+  it("may have usage after the finish reason", () => {
     const { events } = streamed([
       chunk({ content: "x" }, "stop"),
       { choices: [], usage: { prompt_tokens: 3, completion_tokens: 1, total_tokens: 4 } },
@@ -948,7 +950,7 @@ describe("errors inside a 200", () => {
     ["MiniMax's base_resp", { base_resp: { status_code: 1002, status_msg: "rate limit" } }]
   ]
   for (const [name, event] of errors) {
-    it(`${name} is a refusal, in a stream and whole`, () => {
+    it(`${name} is a refusal, streamed or not`, () => {
       expect(streamed([event]).step).toEqual({ _tag: "Refused", body: JSON.stringify(event) })
       expect(whole(event)).toEqual({ _tag: "Refused", body: JSON.stringify(event) })
     })
@@ -987,7 +989,7 @@ describe("reasoning", () => {
     })
   }
 
-  it("pieces of one detail are one, and details of two calls stay two", () => {
+  it("pieces of one detail are joined, and details of two calls stay apart", () => {
     const { events } = streamed([
       chunk({ reasoning_details: [{ type: "reasoning.text", text: "h", index: 0 }] }),
       chunk({ reasoning_details: [{ type: "reasoning.text", text: "m", index: 0, signature: "s" }] }),
@@ -1008,7 +1010,7 @@ describe("reasoning", () => {
   })
 })
 
-describe("<think>, where the dialect knows it", () => {
+describe("<think>, if the dialect has it", () => {
   const texts: ReadonlyArray<readonly [text: string, reasoning: string, rest: string]> = [
     ["<think>hm</think>\n\nhello", "hm", "\n\nhello"],
     ["\n<think>hm</think>hello", "hm", "hello"],
@@ -1021,7 +1023,7 @@ describe("<think>, where the dialect knows it", () => {
     ["  ", "", "  "]
   ]
   for (const [text, reasoning, rest] of texts) {
-    it(`${JSON.stringify(text)}, whole and a character at a time`, () => {
+    it(`${JSON.stringify(text)}, at once and a character at a time`, () => {
       for (const pieces of [[text], [...text]]) {
         const { events } = streamed([...pieces.map((content) => chunk({ content })), chunk({}, "stop")], {
           thinkTags: true
@@ -1065,7 +1067,7 @@ describe("models", () => {
     }
   })
 
-  it("what is no model is left out; what is no list is malformed", () => {
+  it("an entry that is not a model is left out; a body that is not a list is malformed", () => {
     expect(OpenAiChat.make().decodeModels(JSON.stringify({ data: [null, 1, "x", {}, { id: "" }] }))).toEqual([])
     for (const value of [{}, { data: "x" }, null, 1, "x"]) {
       expect(OpenAiChat.make().decodeModels(JSON.stringify(value))).toMatchObject({ _tag: "Malformed" })

@@ -69,7 +69,7 @@ describe("a text", () => {
     })
   }
 
-  it("whose tags are cut in the middle", () => {
+  it("may have tags that are cut in the middle", () => {
     expect(run(["<th", "ink>H", "m</", "think", ">Hi"])).toEqual([
       { _tag: "ReasoningDelta", text: "H" },
       { _tag: "ReasoningDelta", text: "m" },
@@ -78,7 +78,7 @@ describe("a text", () => {
   })
 })
 
-describe("nothing is held back for longer than it must be", () => {
+describe("nothing is held back longer than necessary", () => {
   const soFar = (pieces: ReadonlyArray<string>) => {
     const events: Array<Chat.Event> = []
     const tags = ThinkTags.make()
@@ -86,12 +86,12 @@ describe("nothing is held back for longer than it must be", () => {
     return events.map((event) => ("text" in event ? event.text : "")).join("")
   }
 
-  it("text without a tag comes out at once", () => {
+  it("text without a tag is emitted at once", () => {
     expect(soFar(["H"])).toBe("H")
     expect(soFar(["<b"])).toBe("<b")
   })
 
-  it("a thought comes out at once, but for what may be the closing tag", () => {
+  it("a thought is emitted at once, except for what may be the closing tag", () => {
     expect(soFar(["<think>a b"])).toBe("a b")
     expect(soFar(["<think>a b </thi"])).toBe("a b ")
     expect(soFar(["<think>a <"])).toBe("a ")
@@ -105,7 +105,7 @@ describe("nothing is held back for longer than it must be", () => {
   })
 })
 
-describe("what it costs grows with the text", () => {
+describe("the cost is linear in the text", () => {
   /** As a stream does: what came out is taken at once. */
   const pass = (pieces: ReadonlyArray<string>): void => {
     const events: Array<Chat.Event> = []
@@ -133,13 +133,13 @@ describe("what it costs grows with the text", () => {
     })
   }
 
-  it("white space that is followed by no tag is not lost", () => {
+  it("white space without a tag after it is not lost", () => {
     expect(split([...Array<string>(10_000).fill(" "), "a"])).toEqual({ reasoning: "", text: `${" ".repeat(10_000)}a` })
     expect(split(Array<string>(10_000).fill("\n"))).toEqual({ reasoning: "", text: "\n".repeat(10_000) })
   })
 })
 
-describe("any cut gives the same", () => {
+describe("any cut gives the same events", () => {
   const words = ["<think>", "</think>", "<thi", "nk>", "</", "<", ">", " ", "\n", "a", "🚀"]
   const pieces = FastCheck.array(FastCheck.constantFrom(...words), { maxLength: 20 })
 

@@ -28,17 +28,17 @@ describe("pieces that belong together", () => {
     expect(end).toEqual([call("c1", "get", { city: "SF" })])
   })
 
-  it("a whole call in one piece (V37)", () => {
+  it("a complete call in one piece (V37)", () => {
     const { deltas, end } = run([piece(0, '{"city":"SF"}', "c1", "get")])
     expect(deltas).toEqual([delta("c1", "get", '{"city":"SF"}')])
     expect(end).toEqual([call("c1", "get", { city: "SF" })])
   })
 
-  it("a beginning that is JSON by itself is not the end of it (V37)", () => {
+  it("a beginning that is JSON by itself is not taken for all of it (V37)", () => {
     expect(run([piece(0, "1", "c1", "get"), piece(0, "2"), piece(0, "3")]).end).toEqual([call("c1", "get", 123)])
   })
 
-  it("two calls at once, their pieces mixed (V37)", () => {
+  it("two calls at once, with mixed pieces (V37)", () => {
     const { end } = run([
       piece(0, '{"a"', "c1", "get"),
       piece(1, '{"b"', "c2", "put"),
@@ -70,28 +70,28 @@ describe("pieces that belong together", () => {
     expect(end).toEqual([call("c1", "get", { a: 1 }), call("c2", "put", { b: 2 })])
   })
 
-  it("a name that comes in a later piece (V42)", () => {
+  it("a name that arrives in a later piece (V42)", () => {
     expect(run([piece(0, '{"a":', "c1"), piece(0, "1}", undefined, "get")]).end).toEqual([call("c1", "get", { a: 1 })])
   })
 
-  it("an id that comes in a later piece", () => {
+  it("an id that arrives in a later piece", () => {
     expect(run([piece(0, "{", undefined, "get"), piece(0, "}", "c1")]).end).toEqual([call("c1", "get", {})])
     expect(run([piece(0, "{", undefined, "get"), piece(0, "}", "c1", "get")]).end).toEqual([call("c1", "get", {})])
   })
 
-  it("an empty piece behind a whole call makes neither a delta nor a call (V43)", () => {
+  it("an empty piece after a complete call makes neither a delta nor a call (V43)", () => {
     const { deltas, end, size } = run([piece(0, "{}", "c1", "get"), piece(0, "")])
     expect({ deltas: deltas.length, size }).toEqual({ deltas: 1, size: 1 })
     expect(end).toEqual([call("c1", "get", {})])
   })
 
-  it("no piece at all makes no call", () => {
+  it("without a piece there is no call", () => {
     expect(run([])).toEqual({ deltas: [], size: 0, end: [] })
   })
 })
 
 describe("ids", () => {
-  it("are made where the server sends none, and differ (V50, O114)", () => {
+  it("are made if the server sends none, and differ (V50, O114)", () => {
     const { end } = run([piece(0, "{}", undefined, "get"), piece(1, "{}", undefined, "get")], "tool-calls", "answer-1")
     expect(end).toEqual([call("answer-1_0", "get", {}), call("answer-1_1", "get", {})])
   })
@@ -103,15 +103,15 @@ describe("ids", () => {
     expect(ids).not.toContain("")
   })
 
-  it("of the deltas are those of the calls, also where they are made (V50)", () => {
+  it("of deltas are those of their calls, even if they are made (V50)", () => {
     const { deltas, end } = run([piece(0, "{}", undefined, "get"), piece(1, "{}", undefined, "get")])
     const idOf = (event: Chat.Event) => ("id" in event ? event.id : undefined)
     expect(deltas.map(idOf)).toEqual(Fault.isFault(end) ? "a fault" : end.map(idOf))
   })
 })
 
-describe("the id at a place, when the answer is over", () => {
-  it("is that of the call there, given or made, and none where the call was cut off", () => {
+describe("the id at a place, after the answer has ended", () => {
+  it("is that of the call there, given or made, or undefined if the call was cut off", () => {
     const calls = ToolCalls.make(() => "answer-1")
     for (const one of [piece(0, "{}", "c1", "get"), piece(1, "{}", undefined, "get"), piece(2, '{"a', "c3", "get")])
       calls.add(one)
@@ -121,13 +121,13 @@ describe("the id at a place, when the answer is over", () => {
   })
 })
 
-describe("what a wire needs back with a call", () => {
+describe("the replay of a call", () => {
   const signed = (place: number, content: unknown, delta = ""): ToolCalls.Piece => ({
     ...piece(place, delta),
     replay: { protocol: "wire", content }
   })
 
-  it("stands with the call it came with, whichever piece it came in, and with no other", () => {
+  it("stays with its own call, whichever piece it arrived in", () => {
     const { end } = run([
       { ...piece(0, "{", "c1", "get"), replay: { protocol: "wire", content: { a: 1 } } },
       piece(1, "{}", "c2", "get"),
@@ -181,15 +181,15 @@ describe("arguments", () => {
 })
 
 describe("an answer that the token limit cut", () => {
-  it("makes no call of half the arguments", () => {
+  it("drops a call with half its arguments", () => {
     expect(run([piece(0, '{"a":', "c1", "get")], "length").end).toEqual([])
   })
 
-  it("makes no call of arguments that had not begun", () => {
+  it("drops a call whose arguments had not begun", () => {
     expect(run([piece(0, "", "c1", "get")], "length").end).toEqual([])
   })
 
-  it("keeps the calls that were whole", () => {
+  it("keeps the calls that were complete", () => {
     const { end } = run([piece(0, '{"a":1}', "c1", "get"), piece(1, '{"b":', "c2", "put")], "length")
     expect(end).toEqual([call("c1", "get", { a: 1 })])
   })

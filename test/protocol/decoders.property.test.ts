@@ -186,7 +186,7 @@ describe("any cut of the bytes gives the same events and the same end", () => {
     ? Recording.load(folder).filter(({ kind, protocol }) => kind === "stream" && protocol !== undefined)
     : []
 
-  it.skipIf(streams.length === 0)("recorded streams, where ../shared/recordings is there", () => {
+  it.skipIf(streams.length === 0)("recorded streams, if ../shared/recordings exists", () => {
     const wire = { "openai-chat": openAiChat, "anthropic-messages": anthropicMessages }
     fc.assert(
       fc.property(fc.constantFrom(...streams), sizes, (recorded, sizes) => {
@@ -251,7 +251,7 @@ const chunk = fc.oneof(
   fc.record({ type: fc.constant("message_start"), message: nearly.object })
 )
 
-describe("whatever comes", () => {
+describe("whatever arrives", () => {
   it("arbitrary bytes never throw, and end in done or a fault", () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 10 }), (chunks) => {
@@ -265,7 +265,7 @@ describe("whatever comes", () => {
     )
   })
 
-  it("streams with bytes changed, lost and doubled never throw, and end in done or a fault", () => {
+  it("streams with changed, lost and doubled bytes never throw, and end in done or a fault", () => {
     const wounds = fc.array(fc.record({ at: fc.nat(), byte: fc.integer({ min: 0, max: 255 }), count: fc.nat(3) }), {
       maxLength: 6
     })
@@ -310,7 +310,7 @@ describe("whatever comes", () => {
     )
   })
 
-  it("no prototype is changed by it", () => {
+  it("nothing changes a prototype", () => {
     const poison = '{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}'
     for (const protocol of protocols) {
       readAll(protocol, [bytes(data(`{"choices":[{"delta":${poison},"finish_reason":"stop"}],"usage":${poison}}`))])
@@ -348,7 +348,7 @@ const turns = (body: Protocol.Body): ReadonlyArray<unknown> => (Array.isArray(bo
 describe("encode, then decode", () => {
   const options = { model: "m", stream: false }
 
-  it("an assistant's turn comes back as it was: OpenAI's wire", () => {
+  it("an assistant's turn survives unchanged: OpenAI's wire", () => {
     fc.assert(
       fc.property(assistant, ({ calls, reasoning, text }) => {
         const message = Chat.assistant(text, {
@@ -367,7 +367,7 @@ describe("encode, then decode", () => {
     )
   })
 
-  it("an assistant's turn comes back as it was: Anthropic's wire, signed thinking and all", () => {
+  it("an assistant's turn survives unchanged: Anthropic's wire, with signed thinking", () => {
     fc.assert(
       fc.property(assistant, fc.boolean(), ({ calls, reasoning = "", text }, redacted) => {
         // Text of nothing but white space is left out on this wire.
@@ -447,7 +447,7 @@ describe("JSON nested 200,000 deep", () => {
     ["in Anthropic's call", `{"content":[{"type":"tool_use","id":"a","name":"f","input":{"x":${nested}}}]}`],
     ["in a list of models", `{"data":[{"id":"m","z":${nested}}],"z":${nested}}`]
   ]
-  it("in a call does not make a call without arguments of it", () => {
+  it("in a call does not make it a call without arguments", () => {
     for (const [protocol, text] of [
       [openAiChat, bodies.find(([name]) => name === "in a call")?.[1] ?? ""],
       [anthropicMessages, bodies.find(([name]) => name === "in Anthropic's call")?.[1] ?? ""]

@@ -1296,7 +1296,7 @@ describe("every case of the three clients", () => {
     expect([...rows, ...others].sort()).toEqual([...all].sort())
   })
 
-  it("that is left out has a reason", () => {
+  it("has a reason if it is left out", () => {
     expect(leftOut.filter(([, reason]) => reason.length < 10)).toEqual([])
   })
 
@@ -1308,7 +1308,7 @@ describe("every case of the three clients", () => {
     })
   }
 
-  it("has a name of its own at each host, so that a failure says which", () => {
+  it("has its own name at each host, so that a failure says which it is", () => {
     for (const host of hosts) {
       const names = cases.filter(({ of = () => true }) => of(host)).map(({ given, ids }) => `${given} (${ids})`)
       expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([])

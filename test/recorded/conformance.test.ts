@@ -18,7 +18,7 @@ for (const recording of recordings) {
   groups.set(name, [...(groups.get(name) ?? []), recording])
 }
 
-describe.skipIf(!present)("recordings are read as they must be", () => {
+describe.skipIf(!present)("recordings are read as they should be", () => {
   const count = { passed: 0, failed: 0 }
   for (const [name, group] of groups) {
     it(`${name}: ${group.length}`, () => {
@@ -227,7 +227,7 @@ describe("the harness", () => {
     })
   }
 
-  it("reads a short stream whole, cut at every 7th byte, and byte by byte", () => {
+  it("reads a short stream at once, cut at every 7th byte, and byte by byte", () => {
     const found = check(
       { ...stream.recording, expected: { ...stream.recording.expected, text: "" } },
       bytes(stream.body)
@@ -252,7 +252,7 @@ describe("the harness", () => {
     body: JSON.stringify({ choices: "none" })
   }
 
-  it("finds a 200 that the decoder could not read, where a refusal is expected", () => {
+  it("finds a 200 that the decoder could not read, when it expects a refusal", () => {
     expect(mismatches(garbled)).toContain("outcome")
   })
 

@@ -227,7 +227,7 @@ const group = (recordings: ReadonlyArray<Recorded>, by: (recorded: Recorded) => 
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-it.skipIf(!present)("the recordings are in ../shared/recordings; without them no history is replayed", () => {
+it.skipIf(!present)("the recordings exist in ../shared/recordings; without them no history is replayed", () => {
   expect(answers.length).toBeGreaterThan(0)
 })
 
@@ -240,7 +240,7 @@ const compacts = (recorded: Recorded) =>
 describe.skipIf(!present)("recorded answers with tool calls, thinking or compactions", () => {
   const special = answers.filter((recorded) => thinksOrCalls(recorded) || compacts(recorded))
   for (const [name, recordings] of group(special, (one) => `${one.provider}, ${one.protocol}`)) {
-    it.effect(`${name}: ${recordings.length} go back as the provider demands`, () =>
+    it.effect(`${name}: ${recordings.length} go back as the provider requires`, () =>
       Effect.forEach(recordings, (recorded) =>
         Effect.gen(function* () {
           const { messages, replies } = yield* converse([recorded])
@@ -258,7 +258,7 @@ describe.skipIf(!present)("recorded sequences", () => {
   )
   for (const [id, recordings] of sequences) {
     const steps = [...recordings].sort((a, b) => (a.sequence?.step ?? 0) - (b.sequence?.step ?? 0))
-    it.effect(`${id}, ${steps.length} steps: every turn is still whole in the last request`, () =>
+    it.effect(`${id}, ${steps.length} steps: every turn is still complete in the last request`, () =>
       Effect.gen(function* () {
         expect(steps).toHaveLength(steps[0]?.sequence?.of ?? 0)
         const { messages, replies } = yield* converse(steps)
@@ -297,7 +297,7 @@ describe.skipIf(!present)("encode, then decode", () => {
   }
 
   for (const [name, recordings] of group(answers, (one) => `${one.provider}, ${one.protocol}`)) {
-    it(`${name}: ${recordings.length} come back as they were`, () => {
+    it(`${name}: ${recordings.length} survive unchanged`, () => {
       for (const recorded of recordings) {
         const message = Chat.reply(decoded(recorded))?.message
         expect([recorded.id, message]).not.toEqual([recorded.id, undefined])

@@ -20,7 +20,7 @@ describe("a base_resp", () => {
   }
 })
 
-describe("a number behind a message", () => {
+describe("a number after a message", () => {
   for (const [message, word] of [
     ["insufficient balance (1008)", "minimax:1008"],
     ["Invalid params, messages is empty (2013) ", "minimax:2013"],
@@ -33,7 +33,7 @@ describe("a number behind a message", () => {
     })
   }
 
-  it("counts for less than the one in base_resp", () => {
+  it("loses to the one in base_resp", () => {
     expect(BaseResp.word(said(1002), "insufficient balance (1008)")).toBe("minimax:1002")
   })
 })

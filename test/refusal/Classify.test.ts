@@ -428,7 +428,7 @@ describe("MiniMax, in a 200 and over HTTP", () => {
   const usedUp =
     "usage limit exceeded, 5-hour usage limit reached for Token Plan Starter (0/0 used), resets at 2026-05-15T15:00:00Z (2056)"
 
-  it("2056 is quota though its type says rate limit, and says when it is over", () => {
+  it("2056 is quota although its type says rate limit, and says when it resets", () => {
     const body = { type: "error", error: { type: "rate_limit_error", message: usedUp, http_code: "429" } }
     for (const error of [classify(429, body), classify(200, body), classify(200, minimax(2056, usedUp))]) {
       expect(name(error)).toBe("QuotaExceeded")
@@ -464,7 +464,7 @@ describe("MiniMax, in a 200 and over HTTP", () => {
   }
 })
 
-describe("what goes before what", () => {
+describe("the order of the rules", () => {
   it("quota before the key: exhausted credit as 401 is not a refused key", () => {
     expect(classify(401, openAi("Invalid key", "insufficient_quota"))._tag).toBe("QuotaExceeded")
   })
@@ -473,7 +473,7 @@ describe("what goes before what", () => {
     expect(classify(401, openAi("invalid api key: model x not supported for format y"))._tag).toBe("InvalidRequest")
   })
 
-  it("a code of rate_limit before wording of quota", () => {
+  it("a rate_limit code before words about quota", () => {
     for (const code of ["rate_limit", "rate_limit_exceeded", "rate_limit_error", "rate_limit_reached_error"]) {
       expect(name(classify(429, openAi("quota exceeded: insufficient balance of credits", code)))).toBe(
         "Transient RateLimited"
@@ -481,15 +481,15 @@ describe("what goes before what", () => {
     }
   })
 
-  it("402 before a code of rate_limit: it means money and nothing else", () => {
+  it("402 before a rate_limit code: it can only mean money", () => {
     expect(name(classify(402, openAi("no", "rate_limit_exceeded")))).toBe("QuotaExceeded")
   })
 
-  it("the status before the wording of a refused key: a 5xx that speaks of keys passes", () => {
+  it("the status before words about a refused key: a 5xx that mentions keys is transient", () => {
     expect(name(classify(503, openAi("cannot check: invalid api key store")))).toBe("Transient Overloaded")
   })
 
-  it("an error word refines the reason of a status that passes, and makes no other status pass", () => {
+  it("an error word refines the reason of a transient status, and makes no other status transient", () => {
     expect(name(classify(500, anthropic("overloaded_error")))).toBe("Transient Overloaded")
     expect(name(classify(500, anthropic("rate_limit_error")))).toBe("Transient RateLimited")
     expect(name(classify(400, anthropic("overloaded_error")))).toBe("InvalidRequest BadRequest")
@@ -546,7 +546,7 @@ describe("what the user wrote decides nothing", () => {
       })
     }
 
-    it(`${where} of a 400: it is the request that is wrong, and no key and no account`, () => {
+    it(`${where} of a 400: the request is wrong, not a key or an account`, () => {
       for (const prompt of prompts)
         expect([prompt, classify(400, echo(prompt))._tag]).toEqual([prompt, "InvalidRequest"])
     })
@@ -562,7 +562,7 @@ describe("what the user wrote decides nothing", () => {
     })
   }
 
-  it("a refused key is one, though the server's words speak of limits and credits", () => {
+  it("a refused key is one, even if the server mentions limits and credits", () => {
     for (const said of [
       "Invalid API key. Keys and usage limits are shown in your dashboard",
       "Invalid API key. Buy credits and see your quota in the console",
@@ -574,7 +574,7 @@ describe("what the user wrote decides nothing", () => {
     }
   })
 
-  it("every row of free text names its statuses, and none of them is one at which servers repeat what they were sent", () => {
+  it("every row of free text names its statuses, but none at which servers repeat what they were sent", () => {
     for (const row of [...Rules.quota, ...Rules.request, ...Rules.auth]) {
       expect(row.from).not.toBe("")
       if (row.text === undefined) continue
@@ -595,7 +595,7 @@ describe("x-should-retry", () => {
     }
   })
 
-  it("true leaves the reason of a status that passes anyway", () => {
+  it("true keeps the reason of a status that is transient anyway", () => {
     expect(name(classify(429, "", { "x-should-retry": "true" }))).toBe("Transient RateLimited")
   })
 
@@ -661,11 +661,11 @@ describe("an error inside a 200", () => {
   }
 })
 
-describe("an answer that is none", () => {
+describe("an answer that is not one", () => {
   const headers = { "content-type": "text/html", "x-request-id": "req-7" }
   const fault = (fault: Fault.Fault, body = "") => meant(fault, raw(200, body, headers), sender)
 
-  it("malformed: what was wrong, and how it began", () => {
+  it("malformed: what is wrong, and how it begins", () => {
     expect(fault({ _tag: "Malformed", reason: "NotTheProtocol", preview: "<html>".repeat(50) })).toMatchObject({
       _tag: "InvalidResponse",
       reason: "NotTheProtocol",
@@ -698,7 +698,7 @@ describe("an answer that is none", () => {
     expect(fault({ _tag: "Stalled", clock: "stall" })).toMatchObject({ reason: "StreamStalled", clock: "stall" })
   })
 
-  it("what the model said is bounded, scrubbed, for one line of a terminal, and crosses a boundary as it is", () => {
+  it("what the model said is bounded, scrubbed and on one line, and crosses a boundary unchanged", () => {
     const said = `\u001b[31m${plantedKey}\u0007\u0000${"x".repeat(100_000)}`
     const [inputTokens, outputTokens] = [Number.POSITIVE_INFINITY, Number.NaN]
     const error = fault({
@@ -723,13 +723,13 @@ describe("an answer that is none", () => {
     expect({ ...Schema.decodeUnknownSync(ProviderError.schema)(crossed) }).toEqual({ ...error })
   })
 
-  it("what the model did not say is left away", () => {
+  it("what the model did not say is left out", () => {
     const error = fault({ _tag: "Malformed", reason: "NotJson", preview: "", tool: "", finishReason: "", refusal: "" })
     expect(error).toMatchObject({ reason: "NotJson" })
     for (const fact of ["tool", "finishReason", "refusal"]) expect(error).not.toHaveProperty(fact)
   })
 
-  it("what had been said before it is of no account", () => {
+  it("what was said before does not matter", () => {
     expect(
       name(fault({ _tag: "Cut", code: undefined }, JSON.stringify(openAi("insufficient_quota", "insufficient_quota"))))
     ).toBe("Transient StreamInterrupted")
@@ -749,12 +749,12 @@ describe("a redirect", () => {
     })
   })
 
-  it("that points nowhere names nothing", () => {
+  it("without a location names none", () => {
     expect(classify(302, "")).toMatchObject({ reason: "Redirect" })
     for (const fact of ["location", "detail"]) expect(classify(302, "")).not.toHaveProperty(fact)
   })
 
-  it("does not show a key that it carries along", () => {
+  it("does not show a key in its location", () => {
     expect(JSON.stringify(to(`https://elsewhere.test/?key=${plantedKey}`))).not.toContain(plantedKey)
   })
 })
@@ -767,7 +767,7 @@ describe("the facts", () => {
       { "x-request-id": "req-1", "retry-after": "7" }
     )
 
-  it("status, code, words, request id and wait are the server's", () => {
+  it("status, code, message, request id and wait are the server's", () => {
     expect(full()).toMatchObject({
       provider: "p",
       attempts: 1,
@@ -805,12 +805,12 @@ describe("the facts", () => {
     expect([error.detail?.length, error.code?.length, error.requestId?.length]).toEqual([800, 120, 200])
   })
 
-  it("a body without words leaves the detail away", () => {
+  it("a body without a message leaves out the detail", () => {
     expect(classify(500, "").detail).toBeUndefined()
   })
 
   for (const status of [200, 302, 400, 401, 402, 404, 429, 500]) {
-    it(`${status}: an echoed key stands in no field`, () => {
+    it(`${status}: an echoed key is in no field`, () => {
       const echo = { error: { message: `bad ${plantedKey}`, code: plantedKey, type: plantedKey, param: plantedKey } }
       const error = classify(status, echo, {
         "x-request-id": plantedKey,
@@ -992,7 +992,7 @@ describe("whatever a server writes", () => {
     runs
   )
 
-  it("and all six classes are among them", () => {
+  it("all six classes occur", () => {
     const tags = new Set(fc.sample(anyError, { numRuns: 1500, seed: 1 }).map((error) => error._tag))
     expect([...tags].sort()).toEqual([
       "AuthMissing",
@@ -1022,7 +1022,7 @@ describe("whatever a server writes", () => {
     }
   })
 
-  it("what an error costs grows with what was written", () => {
+  it("the cost of an error is linear in what was written", () => {
     const words = (size: number) => "The key sk-1234 is *** wrong \u001b[1m. ".repeat(size / 36)
     const judge = (text: string) => {
       classify(400, openAi(text, text, text), { "x-request-id": text, "retry-after": text })
@@ -1148,7 +1148,7 @@ describe("the recorded refusals", () => {
     return data
   }
 
-  it.skipIf(!present)("../shared/recordings: each has its line in the table, and each line its recording", () => {
+  it.skipIf(!present)("../shared/recordings: each has a row in the table, and each row has a recording", () => {
     expect(recorded.map((entry) => entry.id).sort()).toEqual(Object.keys(expected).sort())
   })
 

@@ -53,7 +53,7 @@ describe("make", () => {
 })
 
 describe("withFacts", () => {
-  it("gives the same error with other facts, and leaves the first as it was", () => {
+  it("gives the same error with other facts, and does not change the first", () => {
     for (const error of six(full)) {
       const before = { ...error }
       const changed = Failure.withFacts(error, { attempts: 7, history: [], partial: "Hi" })
@@ -63,7 +63,7 @@ describe("withFacts", () => {
     }
   })
 
-  it("takes a fact away with undefined", () => {
+  it("removes a fact with undefined", () => {
     const [error] = six(full)
     if (error === undefined) throw new Error("there are six")
     const changed = Failure.withFacts(error, { partial: undefined, status: undefined })
@@ -73,7 +73,7 @@ describe("withFacts", () => {
 })
 
 describe("the word for a history", () => {
-  it("is the reason of what passes, and the tag of the others", () => {
+  it("is the reason of a transient error, and the tag of any other", () => {
     expect(six(full).map(Failure.word)).toEqual([
       "AuthMissing",
       "AuthRejected",

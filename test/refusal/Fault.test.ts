@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Fault from "../../src/refusal/Fault.js"
 
-describe("an answer that is none", () => {
+describe("an answer that is not one", () => {
   for (const [what, made, expected] of [
     ["by its reason alone", Fault.malformed("Empty"), { _tag: "Malformed", reason: "Empty", preview: "" }],
     [
@@ -38,7 +38,7 @@ describe("a fault", () => {
     { _tag: "Stalled", clock: "idle" }
   ]
   for (const fault of faults) {
-    it(`is told from events, models and words: ${fault._tag}`, () => {
+    it(`is told apart from events, models and words: ${fault._tag}`, () => {
       expect(Fault.isFault(fault)).toBe(true)
     })
   }

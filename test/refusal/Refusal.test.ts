@@ -142,12 +142,12 @@ describe("the body", () => {
     })
   }
 
-  it("a page of HTML has its reason in its title", () => {
+  it("the title of an HTML page is the message", () => {
     const page = "<html>\r\n<head><title>502 Bad\r\nGateway</title></head>\r\n<body><h1>no</h1></body></html>"
     expect(read(page)).toMatchObject({ message: "502 Bad Gateway", words: [], code: undefined })
   })
 
-  it("a page of HTML without a title has its words", () => {
+  it("an HTML page without a title gives its text", () => {
     expect(read("<html><body><h1>Access denied</h1><p>by the proxy</p></body></html>").message).toBe(
       "Access denied by the proxy"
     )
@@ -157,12 +157,12 @@ describe("the body", () => {
     expect(read("upstream connect error\n").message).toBe("upstream connect error")
   })
 
-  it("a smaller-than sign in a sentence is no HTML", () => {
+  it("a less-than sign in a sentence is not HTML", () => {
     const said = "temperature must be < 2 and top_p > 0"
     expect(read(JSON.stringify({ error: { message: said } })).message).toBe(said)
   })
 
-  it("JSON that was cut off still has its message and the codes before the cut", () => {
+  it("truncated JSON still gives its message and the codes before the cut", () => {
     const whole = JSON.stringify({
       error: { type: "rate_limit_error", code: "rate_limit_exceeded", message: `Too many: ${"x".repeat(5000)}` }
     })
@@ -171,11 +171,11 @@ describe("the body", () => {
     expect(message).toMatch(/^Too many: x{3900,}…$/)
   })
 
-  it("JSON that was cut off before any message is shown as it came", () => {
+  it("JSON that was truncated before any message is shown as it is", () => {
     expect(read('{"error":{"code":"rate_li')).toMatchObject({ message: '{"error":{"code":"rate_li', words: [] })
   })
 
-  it("JSON that was cut off is read in its own structure, and not in what the user wrote", () => {
+  it("truncated JSON is read by its own structure, not by what the user wrote", () => {
     const whole = JSON.stringify({
       detail: [
         {
@@ -194,7 +194,7 @@ describe("the body", () => {
     }
   })
 
-  it("JSON that was cut off inside a code has no code, wherever that is", () => {
+  it("JSON that was truncated inside a code has no code, wherever that is", () => {
     const whole = '{"error":{"message":"a \\"b\\" \\u00e9","code":"insufficient_quota_later","n":429}}'
     const { message, text, words } = read(whole)
     for (let end = whole.indexOf(',"code"'); end < whole.length; end++) {
@@ -217,7 +217,7 @@ describe("the body", () => {
     '{"error":[]}',
     '{"error":7}'
   ]) {
-    it(`${JSON.stringify(body)} has no codes, and is read without a failure`, () => {
+    it(`${JSON.stringify(body)} has no codes, and does not fail`, () => {
       expect(read(body)).toMatchObject({ words: [], code: undefined, requestId: undefined, status: 400 })
     })
   }
@@ -238,7 +238,7 @@ describe("the body", () => {
     ["of words of models", "model "],
     ["of digits", "1"]
   ] as const) {
-    it(`what it costs grows with the body: ${title}`, () => {
+    it(`the cost is linear in the body: ${title}`, () => {
       const bodies = (size: number) => {
         const words = piece.repeat(size / piece.length)
         const error = { message: words, code: words, type: words, param: words, metadata: { raw: words } }
@@ -276,7 +276,7 @@ describe("the body", () => {
     "details",
     "metadata"
   ]) {
-    it(`an object with methods of its own as ${field} is no code`, () => {
+    it(`an object with its own methods as ${field} is not a code`, () => {
       const body = JSON.stringify({
         error: { message: "m", [field]: { toString: 1, valueOf: 1, error_code: { toString: 1 } } }
       })
@@ -285,7 +285,7 @@ describe("the body", () => {
     })
   }
 
-  it("what is megabytes long is cut when it is read", () => {
+  it("a text of megabytes is cut when it is read", () => {
     const words = "x".repeat(4_000_000)
     const { code, message, requestId, text } = read(
       JSON.stringify({
@@ -303,7 +303,7 @@ describe("the body", () => {
 })
 
 describe("the status", () => {
-  it("is the answer's own where the answer is a refusal, whatever the body says", () => {
+  it("is the answer's own if the answer is a refusal, whatever the body says", () => {
     expect(read('{"error":{"code":"500"}}', { status: 429 })).toMatchObject({ status: 429, httpStatus: 429 })
   })
 
@@ -315,19 +315,19 @@ describe("the status", () => {
     ["type (GLM)", { type: "401" }, 401],
     ["status", { status: 503 }, 503]
   ] as const) {
-    it(`of an error inside a 200 stands in its ${title}`, () => {
+    it(`of an error inside a 200 is in its ${title}`, () => {
       const body = JSON.stringify({ error: { message: "m", ...error } })
       expect(read(body, { status: 200 })).toMatchObject({ status, httpStatus: 200 })
     })
   }
 
-  it("of an error inside a 200 is unknown where no field is an HTTP status", () => {
+  it("of an error inside a 200 is unknown if no field is an HTTP status", () => {
     for (const error of [{}, { code: "rate_limit" }, { code: 200 }, { code: 1004 }, { code: null }, { code: "" }]) {
       expect(read(JSON.stringify({ error }), { status: 200 }).status).toBeUndefined()
     }
   })
 
-  it("of a flat error inside a 200 stands in raw_status_code (Mistral)", () => {
+  it("of a flat error inside a 200 is in raw_status_code (Mistral)", () => {
     const body = JSON.stringify({ object: "error", message: "m", code: "3051", raw_status_code: 400 })
     expect(read(body, { status: 200 }).status).toBe(400)
   })
@@ -335,17 +335,17 @@ describe("the status", () => {
 
 describe("the request id", () => {
   for (const name of ["x-request-id", "request-id", "trace-id", "x-trace-id", "trace_id"]) {
-    it(`stands in ${name}`, () => {
+    it(`is in ${name}`, () => {
       expect(Refusal.requestId({ [name]: "id-1" })).toBe("id-1")
       expect(read("{}", { headers: { [name]: "id-1" } }).requestId).toBe("id-1")
     })
   }
 
-  it("of the header goes before the body's", () => {
+  it("of a header comes before the body's", () => {
     expect(read('{"request_id":"body"}', { headers: { "request-id": "header" } }).requestId).toBe("header")
   })
 
-  it("is the body's own where no header has one, and an empty header is none", () => {
+  it("is the body's if no header has one, and an empty header does not count", () => {
     const headers = { "x-request-id": "" }
     expect(read('{"request_id":"a"}', { headers }).requestId).toBe("a")
     expect(read('{"trace_id":"b"}', { headers }).requestId).toBe("b")
@@ -382,7 +382,7 @@ describe("retry-after", () => {
     ["nothing", { "retry-after": "" }, undefined],
     ["no header (V4)", {}, undefined]
   ] as const) {
-    it(`${title}: ${wait ?? "no wish"}`, () => {
+    it(`${title}: ${wait ?? "no wait"}`, () => {
       expect(Refusal.retryAfter(headers, now)).toBe(wait)
       expect(read("{}", { headers }).retryAfter).toBe(wait)
     })

@@ -57,7 +57,7 @@ describe("addresses", () => {
     })
   )
 
-  it("the origin is what a credential is bound to", () => {
+  it("have an origin, to which a credential is bound", () => {
     expect(endpoint({ baseUrl: "https://example.org:8443/v1" }).origin).toBe("https://example.org:8443")
   })
 
@@ -69,7 +69,7 @@ describe("addresses", () => {
     "https://user:word@example.org",
     "https://"
   ]) {
-    it.effect(`${JSON.stringify(baseUrl)} is none: chats and models fail, and nothing is sent`, () =>
+    it.effect(`${JSON.stringify(baseUrl)} is not valid: chats and models fail, and nothing is sent`, () =>
       Effect.gen(function* () {
         const here = endpoint({ baseUrl })
         expect(here.origin).toBeUndefined()
@@ -86,7 +86,7 @@ describe("addresses", () => {
 })
 
 describe("headers", () => {
-  it.effect("further ones are sent; the SDK's own cannot be replaced, however they are written", () =>
+  it.effect("from the options are sent, but the SDK's own cannot be replaced, however they are spelled", () =>
     Effect.gen(function* () {
       const headers = {
         "X-Title": "t",
@@ -117,7 +117,7 @@ describe("headers", () => {
     ["x title", "a"],
     ["", "a"]
   ] as const) {
-    it.effect(`${JSON.stringify([name, value])} cannot be sent, and nothing is`, () =>
+    it.effect(`${JSON.stringify([name, value])} cannot be sent, so nothing is`, () =>
       Effect.gen(function* () {
         const here = endpoint({ headers: { [name]: value } })
         for (const built of [here.chat(hi, true), here.models]) {
@@ -151,7 +151,7 @@ describe("the model", () => {
     ["", undefined],
     ["a", " "]
   ] as const) {
-    it.effect(`${JSON.stringify([model, asked])} names none, and nothing is sent`, () =>
+    it.effect(`${JSON.stringify([model, asked])} is missing, so nothing is sent`, () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(endpoint({ model }).chat({ ...hi, model: asked }, false))
         expect(error).toMatchObject({ _tag: "InvalidRequest", reason: "BadRequest", attempts: 0 })

@@ -48,7 +48,7 @@ const isSound = (messages: Messages): boolean => {
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-describe("a sound history is the very same array", () => {
+describe("a sound history is returned as the same array", () => {
   const sound: ReadonlyArray<readonly [name: string, messages: Messages]> = [
     ["none", []],
     ["a question", [Chat.user("hi")]],
@@ -74,7 +74,7 @@ describe("a sound history is the very same array", () => {
   }
 })
 
-describe("what is repaired", () => {
+describe("a repair", () => {
   const broken: ReadonlyArray<readonly [name: string, messages: Messages, repaired: Messages]> = [
     ["a call without its result, at the end", [Chat.user("hi"), asks(a)], [Chat.user("hi"), asks(a), lost("a")]],
     [
@@ -164,7 +164,7 @@ describe("what is repaired", () => {
     })
   }
 
-  it("the same message object in two turns keeps the result of each", () => {
+  it("the same message object in two turns keeps both results", () => {
     const turn = asks(a)
     const messages = [turn, says("a", "first"), Chat.user("again"), turn, Chat.user("wait"), says("a", "second")]
     expect(History.repair(messages)).toEqual([
@@ -179,7 +179,7 @@ describe("what is repaired", () => {
 })
 
 describe("what is sent", () => {
-  it.effect("is the repaired history, on both wires, and the caller's stays as it was", () =>
+  it.effect("is the repaired history, on both wires, and the caller's is not changed", () =>
     Effect.gen(function* () {
       const messages = deepFreeze([Chat.user("hi"), asks(a), Chat.user("stop")])
       const gone = "The call was interrupted; there is no result."
@@ -226,7 +226,7 @@ const history = fc.array(message, { maxLength: 12 }).map(deepFreeze)
 const texts = (messages: Messages): ReadonlyArray<string> => messages.map((message) => String(message.content))
 
 describe("whatever the history", () => {
-  it("repaired is sound, and nothing is left to repair", () => {
+  it("a repaired one is sound, and needs no further repair", () => {
     fc.assert(
       fc.property(history, (messages) => {
         const repaired = History.repair(messages)
@@ -237,7 +237,7 @@ describe("whatever the history", () => {
     )
   })
 
-  it("a sound one comes back untouched, and only a sound one", () => {
+  it("a sound one is returned unchanged, and only a sound one", () => {
     fc.assert(
       fc.property(history, (messages) => {
         expect(History.repair(messages) === messages).toBe(isSound(messages))
@@ -246,7 +246,7 @@ describe("whatever the history", () => {
     )
   })
 
-  it("no text is lost, and no turn of the assistant but the empty ones", () => {
+  it("no text is lost, and no turn of the assistant except empty ones", () => {
     fc.assert(
       fc.property(history, (messages) => {
         const repaired = History.repair(messages)
@@ -267,7 +267,7 @@ describe("whatever the history", () => {
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-describe("what a repair costs grows with the history", () => {
+describe("the cost of a repair is linear in the history", () => {
   const ids = (size: number) => Array.from({ length: size }, (_, i) => `c${i}`)
   const many = (size: number) => Chat.assistant("", { toolCalls: ids(size).map((id) => call(id)) })
   const late = (size: number) =>

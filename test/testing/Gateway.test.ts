@@ -107,7 +107,7 @@ describe.each(gateways)("%s", (_, at) => {
       }).pipe(Effect.provide(at([Gateway.text("one"), Gateway.text("two")])))
     )
 
-    it.live("what a function of the request and its number says", () =>
+    it.live("as a function of the request and its number says", () =>
       Effect.gen(function* () {
         const post = (n: number) => send(HttpClientRequest.post("/").pipe(HttpClientRequest.bodyUnsafeJson({ n })))
         const texts = yield* Effect.forEach([10, 20, 30], (n) => Effect.flatMap(post(n), ({ text }) => text))
@@ -155,7 +155,7 @@ describe.each(gateways)("%s", (_, at) => {
       }).pipe(Effect.provide(at(() => Gateway.text(""))))
     )
 
-    it.live("when each came, by the clock", () =>
+    it.live("when each arrived, by the clock", () =>
       Effect.gen(function* () {
         const before = yield* Clock.currentTimeMillis
         yield* getText
@@ -170,14 +170,14 @@ describe.each(gateways)("%s", (_, at) => {
     )
   })
 
-  describe("trouble", () => {
+  describe("failures", () => {
     for (const [count, text] of [
       [0, ""],
       [5, "data:"],
       [16, wire.slice(0, 16)],
       [10_000, wire]
     ] as const) {
-      it.live(`drop: the headers and ${count} bytes come, then the connection breaks`, () =>
+      it.live(`drop: the headers and ${count} bytes arrive, then the connection breaks`, () =>
         Effect.gen(function* () {
           expect(yield* Effect.flatMap(get, received)).toEqual({ status: 200, text, end: "broken off" })
         }).pipe(Effect.provide(at([Gateway.drop(count, events)])))
@@ -189,7 +189,7 @@ describe.each(gateways)("%s", (_, at) => {
       [5, "data:"],
       [10_000, wire]
     ] as const) {
-      it.live(`stall: the headers and ${count} bytes come, then nothing`, () =>
+      it.live(`stall: the headers and ${count} bytes arrive, then nothing`, () =>
         Effect.gen(function* () {
           const response = yield* get
           expect(yield* received(response, text.length)).toEqual({ status: 200, text, end: "open" })
@@ -197,7 +197,7 @@ describe.each(gateways)("%s", (_, at) => {
       )
     }
 
-    it.live("delay: the headers do not come before something is done", () => {
+    it.live("delay: the headers do not arrive before something is done", () => {
       const done = Effect.runSync(Deferred.make<void>())
       return Effect.gen(function* () {
         const asking = yield* Effect.fork(get)
@@ -209,7 +209,7 @@ describe.each(gateways)("%s", (_, at) => {
       }).pipe(Effect.provide(at([Gateway.delay(Deferred.await(done), Gateway.text("late"))])))
     })
 
-    it.live("delay: the headers do not come before", () =>
+    it.live("delay: the headers do not arrive before", () =>
       Effect.gen(function* () {
         const started = yield* Clock.currentTimeMillis
         const response = yield* get
@@ -218,7 +218,7 @@ describe.each(gateways)("%s", (_, at) => {
       }).pipe(Effect.provide(at([Gateway.delay("100 millis", Gateway.text("late"))])))
     )
 
-    it.live("paced: each chunk comes after its wait", () =>
+    it.live("paced: each chunk arrives after its wait", () =>
       Effect.gen(function* () {
         const started = yield* Clock.currentTimeMillis
         const response = yield* get
@@ -249,7 +249,7 @@ describe.each(gateways)("%s", (_, at) => {
       }).pipe(Effect.provide(at([events])))
     )
 
-    it.live("is not an answer that is still on its way, until the client gives up", () =>
+    it.live("is not an answer that is still arriving, until the client gives up", () =>
       Effect.gen(function* () {
         const begun = yield* Deferred.make<void>()
         const reading = yield* get.pipe(
@@ -283,7 +283,7 @@ describe.each(gateways)("%s", (_, at) => {
 })
 
 describe("the layer under the test clock", () => {
-  it.effect("waits by the clock alone", () =>
+  it.effect("waits only by the clock", () =>
     Effect.gen(function* () {
       const asked = yield* Effect.fork(Effect.all([getText, Clock.currentTimeMillis]))
       yield* TestClock.adjust("2 hours")
@@ -320,7 +320,7 @@ describe("the address of serve", () => {
     ["::1", /^http:\/\/\[::1\]:\d+$/],
     ["localhost", /^http:\/\/(127\.0\.0\.1|\[::1\]):\d+$/]
   ] as const) {
-    it.live(`on ${host ?? "no host named"} is one that the SDK takes, and that answers`, (context) =>
+    it.live(`on ${host ?? "no host"} is one that the SDK accepts, and that answers`, (context) =>
       Effect.gen(function* () {
         const gateway = yield* Effect.either(Layer.build(at(host)))
         // A machine without IPv6 has no such address.
