@@ -33,19 +33,19 @@ type Client = Layer.Layer<Gateway.Gateway | HttpClient.HttpClient>
 type World = Provider.Provider | Gateway.Gateway | HttpClient.HttpClient
 
 interface Case {
-  /** In one list by space. A case of several parts has several rows. */
+  /** Separated by spaces. A case with several parts has several rows. */
   readonly ids: string
   readonly given: string
-  /** The hosts that it is asked of. Default: all. */
+  /** The hosts that it applies to. Default: all. */
   readonly of?: (host: Host) => boolean
-  /** What the gateway answers, or a client of the row's own. */
+  /** What the gateway answers, or the row's own client. */
   readonly script: (host: Host) => Answers | Client
   readonly options?: (host: Host) => Provider.Options
   readonly outcome: (host: Host) => Effect.Effect<unknown, unknown, World>
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is asked, and what is expected of it
+// Calls and expectations
 // ---------------------------------------------------------------------------------------------------------------------
 
 const text = "Hello, world"
@@ -55,14 +55,14 @@ const failure = Effect.flip(Provider.complete(hello))
 const count = Effect.map(Gateway.requests, (requests) => requests.length)
 const once: Provider.Options = { policy: () => RetryPolicy.none }
 
-/** The answer comes, after these waits between the requests, in milliseconds. */
+/** The call succeeds, after these waits between its requests, in milliseconds. */
 const answered = (...waits: ReadonlyArray<number>) =>
   Effect.gen(function* () {
     expect((yield* patiently(Provider.complete(hello))).text).toBe(text)
     expect(yield* gaps).toEqual(waits)
   })
 
-/** The call fails with these facts, after these waits between the requests. */
+/** The call fails with these facts, after these waits between its requests. */
 const fails = (facts: object, ...waits: ReadonlyArray<number>) =>
   Effect.gen(function* () {
     const error = yield* patiently(failure)
@@ -71,7 +71,7 @@ const fails = (facts: object, ...waits: ReadonlyArray<number>) =>
     return error
   })
 
-/** The facts of these names, and `undefined` where there is none. */
+/** The facts with these names; `undefined` for one that is missing. */
 const pick = (error: Provider.Error, facts: object): object => {
   const found = new Map<string, unknown>(Object.entries(error))
   return Object.fromEntries(Object.keys(facts).map((name) => [name, found.get(name)]))
@@ -103,7 +103,7 @@ const breaks = (said: string, facts: object) =>
     expect(heard.finish).toBeUndefined()
   })
 
-/** The stream comes whole, after these waits between the requests. */
+/** The stream is complete, after these waits between its requests. */
 const heard = (...waits: ReadonlyArray<number>) =>
   Effect.gen(function* () {
     const { error, finish, text: said } = yield* listen
@@ -111,7 +111,7 @@ const heard = (...waits: ReadonlyArray<number>) =>
     expect(yield* gaps).toEqual(waits)
   })
 
-/** The caller gives up after so long: an interruption, no more requests, and the last one was broken off, if it ran. */
+/** The caller gives up after this time: the fiber is interrupted, nothing more is sent, and a running request is aborted. */
 const givenUp = (call: Effect.Effect<unknown, unknown, World>, after: Duration.DurationInput, aborted: boolean) =>
   Effect.gen(function* () {
     const fiber = yield* Effect.fork(call)
@@ -121,7 +121,7 @@ const givenUp = (call: Effect.Effect<unknown, unknown, World>, after: Duration.D
     expect((yield* Gateway.requests).map((request) => request.aborted)).toEqual([aborted])
   })
 
-/** The connection of the only request was closed by us. */
+/** We closed the connection of the only request. */
 const closed = Effect.gen(function* () {
   yield* TestClock.adjust("1 second")
   expect((yield* Gateway.requests).map((request) => request.aborted)).toEqual([true])
@@ -145,7 +145,7 @@ const inTurn = <A, E>(...effects: ReadonlyArray<Effect.Effect<A, E>>): Effect.Ef
 
 const key = (value: string) => Effect.succeed(Redacted.make(value))
 
-/** The scripted gateway behind a hook of the program's, which is run with each request before it is sent. */
+/** The scripted gateway, behind a hook of the program that runs before each request is sent. */
 const hooked = (
   hook: (request: HttpClientRequest.HttpClientRequest) => Effect.Effect<unknown, HttpClientError.HttpClientError>,
   script: Answers
@@ -162,7 +162,7 @@ const hooked = (
 // Retry
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A second answer follows the first, after this wait. */
+/** A second answer is requested after the first, after this wait. */
 const retried = (
   ids: string,
   given: string,
@@ -352,7 +352,7 @@ const byStatus: ReadonlyArray<readonly [status: number, facts: object]> = [
   [503, { _tag: "Transient", reason: "Overloaded" }]
 ]
 
-/** One request, refused like this. */
+/** One request, which is refused like this. */
 const refused = (ids: string, given: string, answer: (host: Host) => Gateway.Answer, facts: object): Case => ({
   ids,
   given,
@@ -361,7 +361,7 @@ const refused = (ids: string, given: string, answer: (host: Host) => Gateway.Ans
   outcome: () => fails({ attempts: 1, ...facts })
 })
 
-/** The same, told inside a 200, as the first event of a stream. */
+/** The same, but inside a 200, as the first event of a stream. */
 const toldInside = (ids: string, given: string, event: unknown, facts: object): Case => ({
   ids,
   given,
@@ -777,7 +777,7 @@ const time: ReadonlyArray<Case> = [
 // Streams
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Bytes behind a stream, as they are. */
+/** Raw bytes after a stream. */
 const followed = (answer: Gateway.Answer, raw: string): Gateway.Answer => ({
   ...answer,
   body: [...answer.body, new TextEncoder().encode(raw)]
@@ -1194,7 +1194,7 @@ const credentials: ReadonlyArray<Case> = [
 interface Pointer {
   readonly ids: string
   readonly file: string
-  /** A piece of the test's text. Without it the file names each id. */
+  /** Part of the test's title. Without it, the file must contain each id. */
   readonly title?: string
 }
 
@@ -1205,7 +1205,7 @@ const pointers: ReadonlyArray<Pointer> = [
   { ids: "O25 V35 V59", file: "BaseUrl" },
   { ids: "O99", file: "Credential" },
   { ids: "O114 V37 V42 V43 V44 V45 V50", file: "protocol/ToolCalls" },
-  { ids: "A38", file: "protocol/ToolCalls", title: "a beginning that is JSON by itself is not the end of it" },
+  { ids: "A38", file: "protocol/ToolCalls", title: "a beginning that is JSON by itself is not taken for all of it" },
   // A chunk is decoded at once, for speed; the consumer holds back the reading of the next one.
   { ids: "O78", file: "Provider.http", title: "a slow consumer holds the socket back" },
   { ids: "V30", file: "Provider.input", title: "a body that is too large" },
@@ -1213,38 +1213,38 @@ const pointers: ReadonlyArray<Pointer> = [
   {
     ids: "O112",
     file: "Output",
-    title: "an answer that is not the object is InvalidResponse, and says what became of it"
+    title: "an answer that is not the object is InvalidResponse with the reason"
   },
-  { ids: "O113", file: "Chat", title: "carries what the wire wants to see again, and a refusal" },
-  { ids: "A37 V63", file: "protocol/AnthropicMessages", title: "of every kind of block goes back as it came" },
-  { ids: "A39 V61", file: "protocol/AnthropicMessages", title: "counts its tokens with the cached ones" },
+  { ids: "O113", file: "Chat", title: "carries the replay and the refusal" },
+  { ids: "A37 V63", file: "protocol/AnthropicMessages", title: "with every kind of block goes back as it came" },
+  { ids: "A39 V61", file: "protocol/AnthropicMessages", title: "includes cached tokens in its input tokens" },
   { ids: "V62", file: "protocol/AnthropicMessages", title: '["pause_turn", "pause"]' },
-  { ids: "V28", file: "Provider.retry", title: "within: gives up before a wait that would end past the budget" },
+  { ids: "V28", file: "Provider.retry", title: "within: gives up before a wait that would end after the budget" },
   { ids: "V41", file: "protocol/OpenAiChat", title: '["both: once"' },
-  { ids: "V46", file: "protocol/OpenAiChat", title: "usage after the finish reason is counted" },
-  { ids: "V53", file: "protocol/OpenAiChat", title: "reasoning that goes back" },
+  { ids: "V46", file: "protocol/OpenAiChat", title: "may have usage after the finish reason" },
+  { ids: "V53", file: "protocol/OpenAiChat", title: "reasoning in the history" },
   { ids: "V54", file: "protocol/OpenAiChat", title: "JSON without a schema" },
-  { ids: "V75", file: "Explain", title: "missing, never accepted, and accepted before are three different texts" },
+  { ids: "V75", file: "Explain", title: "missing, not known good and known good have three different texts" },
   { ids: "V78", file: "protocol/OpenAiChat", title: "parts, as Mistral's" },
   { ids: "V80", file: "refusal/Classify", title: "Moonshot, overloaded, as 429" }
 ]
 
 const leftOut: ReadonlyArray<readonly [ids: string, reason: string]> = [
   ["O2 O93", "no body of a request is a stream: a chat is JSON, and can be sent again"],
-  ["O4 O5 O6", "no header counts the retries, so there is none to set or to suppress; RetryObserver tells of each"],
+  ["O4 O5 O6", "no header counts the retries, so there is none to set or suppress; RetryObserver reports each"],
   ["O10 O11 O12 O13", "a credential is one key; there are no admin keys and no choice between two"],
-  ["A19 V76", "a key comes from one place, the option or the variable of the layer; there is no order of places"],
-  ["O95 O96 O97 O98 A29", "apiKey is an effect of the program's: when to refresh and what to cache is its own to say"],
-  ["O49 O100 A18 A30 A31", "no tokens are exchanged, and no address of tokens is asked"],
-  ["O19", "there are two methods, POST and GET"],
+  ["A19 V76", "a key comes from one place, the layer's option or variable, so there is no precedence"],
+  ["O95 O96 O97 O98 A29", "apiKey is the program's own effect, which decides when to refresh and what to cache"],
+  ["O49 O100 A18 A30 A31", "no tokens are exchanged, so no token endpoint is called"],
+  ["O19", "only POST and GET are used"],
   ["O20", "no fetch is passed in: the client is a service, and an undici client has a layer of its own"],
   ["O22 O24 O26", "no headers from the environment, no queries, no clients derived from clients"],
-  ["O23", "it has no logger: what it logs goes through Effect's"],
+  ["O23", "there is no logger of our own: logs go through Effect's"],
   ["O28 O40", "a body is one JSON text, never a form, a file or nothing"],
   ["O35", "no idempotency key is sent"],
   ["O41 O107", "no lists in pages"],
-  ["O43", "an interrupted fiber has nobody to tell of what else went wrong"],
-  ["O45 O111 V15", "no AbortSignal is taken, so none has listeners: interruption and Effect.timeout do its work"],
+  ["O43", "an interrupted fiber has nobody to report a further failure to"],
+  ["O45 O111 V15", "no AbortSignal is accepted, so none has listeners: interruption and Effect.timeout replace it"],
   ["O75 O76 O77", "no NDJSON; forks and web streams of a Stream are Effect's"],
   ["O104 V68 V69", "no Azure routing and no Responses API; their retry headers are rows (O7, O8)"],
   ["A33", "no Bedrock"],
@@ -1252,11 +1252,11 @@ const leftOut: ReadonlyArray<readonly [ids: string, reason: string]> = [
   ["A11 A14 A15 A17", "hooks are HttpClient's own; there is no class of retryable errors, and a body is read once"],
   ["V19", "there are no callbacks: an observer is an effect that cannot fail"],
   ["V36", "no user agent is set"],
-  ["V49", "no metadata of providers is handed on"],
+  ["V49", "no provider metadata is passed on"],
   ["V51 V81", "fixtures of another project; test/conformance replays recordings of these hosts"],
-  ["V52", "what is encoded, not retry, stream or credential: test/protocol holds it"],
-  ["V66", "a stream is given with its first output; there is no acceptance before it"],
-  ["V79", "deltas are handed on as the wire has them"]
+  ["V52", "about encoding, not retry, streams or credentials: test/protocol holds it"],
+  ["V66", "a stream is returned with its first output; nothing is reported before it"],
+  ["V79", "deltas are passed on as the wire has them"]
 ]
 
 // ---------------------------------------------------------------------------------------------------------------------
