@@ -13,14 +13,14 @@ export type { Scheme } from "./credential/Key.js"
 export { bearer, header } from "./credential/Key.js"
 export { TypeId } from "./credential/Standing.js"
 
-/** A key and its flag. The key itself cannot be had from it. Only `make` makes one. */
+/** A key and its flag. It does not give the key away. Only `make` makes one. */
 export interface Credential {
   /** Marks it as one. */
   readonly [Standing.TypeId]: Standing.TypeId
   /** Where the key comes from, as a user would look for it: by default the name of an environment variable. */
   readonly source: string
   /**
-   * Whether the present key has been accepted. It is a `Ref`, and a UI can follow its `changes`. A `KnownGood` in the
+   * Whether the present key is known to work. It is a `Ref`, and a UI can follow its `changes`. A `KnownGood` in the
    * context gives the initial value: when the layer is built or, for a key that an effect reads, at the first call.
    */
   readonly knownGood: SubscriptionRef.SubscriptionRef<boolean>
@@ -55,8 +55,8 @@ export interface Options {
 }
 
 /**
- * A credential of its own, for layers that share one key at one host, or for `Transport.transformClient`. The first host
- * that it is used at owns it. With a `KnownGood` in the context, the flag begins with what that remembers of the key.
+ * Makes a credential, for layers that share one key at one host, or for `Transport.transformClient`. It belongs to the
+ * first host that it is used at. With a `KnownGood` in the context, the flag begins with what that remembers of the key.
  *
  * @example
  * import { Config, Effect } from "effect"

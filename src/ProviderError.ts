@@ -2,7 +2,7 @@
  * What can go wrong with a call to a provider: one flat tagged union, facts only.
  *
  * The errors are schemas, so they cross RPC, HTTP and worker boundaries, and the other side matches the same tags.
- * They hold no sentence for an end user (`Explain` writes those), no `HttpClient` type, no key and no part of one.
+ * They hold no sentence for an end user (`Explain` writes those), no `HttpClient` type, and no key or part of one.
  */
 import { AnnotationStatus } from "@effect/platform/HttpApiSchema"
 import * as Duration from "effect/Duration"
@@ -107,7 +107,7 @@ export class AuthRejected extends Schema.TaggedError<AuthRejected>("knowngood.Au
      * gives.
      */
     fingerprint: Schema.optional(Schema.String),
-    /** Whether this key had been accepted before. */
+    /** Whether the key was known good when it was refused. */
     knownGood: Schema.Boolean,
     /** The wait that the server asked for. */
     retryAfter: Schema.optional(Wait),
@@ -120,7 +120,7 @@ export class AuthRejected extends Schema.TaggedError<AuthRejected>("knowngood.Au
 ) {
   /** The facts in one line, for a log. `Explain` has the words for a reader. */
   override get message(): string {
-    return line(this, "key", this.fingerprint, this.knownGood ? "(accepted before)" : "(never accepted)")
+    return line(this, "key", this.fingerprint, this.knownGood ? "(known good)" : "(not known good)")
   }
 }
 
@@ -136,11 +136,11 @@ export const TransientReason = Schema.Literal(
   "Conflict",
   /** No answer in time: 408, 504, 524, or the SDK's own clock for headers. */
   "TimedOut",
-  /** No connection, or it broke before an answer; `code` has the system's word for why. */
+  /** No connection, or it broke before an answer; `code` has the system's code for why. */
   "Unreachable",
   /** The answer ended before it was complete. */
   "StreamInterrupted",
-  /** Nothing more of the answer came; `clock` says what was missing. */
+  /** Nothing more of the answer arrived; `clock` says what was missing. */
   "StreamStalled"
 )
 /** Why trying again later can work. */
@@ -148,11 +148,11 @@ export type TransientReason = typeof TransientReason.Type
 
 /** A clock of the SDK that ran out. */
 export const TransientClock = Schema.Literal(
-  /** No headers came. */
+  /** No headers arrived. */
   "headers",
-  /** No byte came. */
+  /** No bytes arrived. */
   "idle",
-  /** Bytes came, but no output from the model. */
+  /** Bytes arrived, but no model output. */
   "stall"
 )
 /** A clock of the SDK that ran out. */
@@ -212,7 +212,7 @@ export const InvalidRequestReason = Schema.Literal(
 /** Why sending the same request again cannot work. */
 export type InvalidRequestReason = typeof InvalidRequestReason.Type
 
-/** What we found wrong ourselves: all but the last before anything was sent. */
+/** What the SDK itself found wrong with a request: all but the last before anything was sent. */
 export const InvalidRequestProblem = Schema.Literal(
   /** No model is named, neither by the request nor by the layer. */
   "NoModel",
@@ -228,7 +228,7 @@ export const InvalidRequestProblem = Schema.Literal(
   "Unencodable",
   /** The model or API version takes no such option; `subject` names it. */
   "Unsupported",
-  /** The host's certificate cannot be verified; `code` has the system's word for why. */
+  /** The host's certificate cannot be verified; `code` has the system's code for why. */
   "UntrustedCertificate"
 )
 /** What the SDK itself found wrong with a request. */
@@ -260,7 +260,7 @@ export const InvalidResponseReason = Schema.Literal(
   "NotTheProtocol",
   /** Nothing at all. */
   "Empty",
-  /** A redirect. `location` says where to; it is not followed, because the key would go along. */
+  /** A redirect. `location` says where to; it is not followed, because that would send the key along. */
   "Redirect",
   /** Larger than the limit for an answer. */
   "TooLarge",
@@ -286,7 +286,7 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("knowng
   "InvalidResponse",
   {
     ...common,
-    /** In what way it is none. */
+    /** In what way it is not what the protocol says, or not what the program asked for. */
     reason: InvalidResponseReason,
     /** The answer's `content-type`, if it has one. */
     contentType: Schema.optional(Schema.String),
@@ -300,7 +300,7 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("knowng
     refusal: Schema.optional(Schema.String),
     /** Why the model stopped, in the provider's own word. */
     finishReason: Schema.optional(Schema.String),
-    /** What the answer cost nevertheless, in tokens. */
+    /** What the answer cost all the same, in tokens. */
     usage: Schema.optional(
       Schema.Struct({
         inputTokens: Count,
@@ -310,7 +310,7 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("knowng
         reasoningTokens: Count
       })
     ),
-    /** The first 120 characters of what came, scrubbed of secrets. */
+    /** The first 120 characters of what arrived, scrubbed of secrets. */
     preview: Schema.optional(Schema.String)
   },
   answers(502)

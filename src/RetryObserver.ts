@@ -1,5 +1,5 @@
 /**
- * Retries made visible: an observer is told of each one before its wait begins.
+ * Retries made visible: an observer is notified of each one before its wait begins.
  */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -12,9 +12,9 @@ export interface RetryNotice {
   readonly provider: string
   /** Why: the error that is being retried. */
   readonly error: ProviderError.ProviderError
-  /** Which retry of its kind this is, from 1. */
+  /** Which retry this is in its lane, from 1. */
   readonly attempt: number
-  /** How many retries of its kind the policy allows; `undefined` for a schedule that does not say. */
+  /** How many retries the lane allows; `undefined` if the schedule does not say. */
   readonly budget: number | undefined
   /** The wait that begins now. */
   readonly delay: Duration.Duration
@@ -23,8 +23,8 @@ export interface RetryNotice {
 }
 
 /**
- * Told of every retry. It runs inside the call, so a slow observer delays the call, and its defect is the call's. Default:
- * nobody is told.
+ * Notified of every retry. It runs inside the call, so a slow observer delays the call, and its defect is the call's.
+ * Default: no observer.
  *
  * @example
  * import { Effect } from "effect"

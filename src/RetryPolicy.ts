@@ -40,9 +40,9 @@ export interface Options {
   readonly maxRetryAfter?: Duration.DurationInput | undefined
   /**
    * Whether a request is sent again though the server may have taken it: the connection broke before an answer, or the
-   * answer broke off before its first output. Such a server may go on to the end and charge for it, once for each try.
-   * Default true: most of these never reached a model. With false, a request is sent again only if nothing of it can
-   * have been written (the host was not found, or did not take the connection), or if the server itself refused it.
+   * answer broke off before its first output. Such a server may finish the answer and charge for it, once for each try.
+   * Default true: most of these requests never reached a model. With false, a request is sent again only if none of it
+   * can have been written (the host was not found, or did not accept the connection), or if the server itself refused it.
    */
   readonly mayPayTwice?: boolean | undefined
 }
@@ -84,8 +84,8 @@ export const auth = (knownGood: Ref.Ref<boolean>, options?: Options): Schedule.S
 export const none: Schedule.Schedule<unknown, Error> = Schedule.stop
 
 /**
- * The schedule, stepped for the inputs that pass the test and for no others, so that the others leave its `recurs` and
- * its backoff alone. (`Schedule.whileInput` in a `Schedule.union` steps on every input.) It puts out `undefined` for an
+ * The schedule, stepped only for the inputs that pass the test, so that all others leave its `recurs` and its backoff
+ * alone. (`Schedule.whileInput` in a `Schedule.union` steps on every input.) It puts out `undefined` for an
  * input that does not pass.
  *
  * The schedule follows the test, or is piped into it: `Schedule.recurs(3).pipe(RetryPolicy.when(test))`.
@@ -110,8 +110,8 @@ export function when<In, Out, R = never, R2 = never>(
 export function when<In, Out, R, R2>(test: Test<In, R2>, schedule?: Schedule.Schedule<Out, In, R>) {
   const steppedBy = <Out, R>(schedule: Schedule.Schedule<Out, In, R>) =>
     Schedule.makeWithState(schedule.initial, (now, input: In, state) => {
-      const passes = test(input)
-      return Effect.flatMap(Effect.isEffect(passes) ? passes : Effect.succeed(passes), (yes) =>
+      const isOwn = test(input)
+      return Effect.flatMap(Effect.isEffect(isOwn) ? isOwn : Effect.succeed(isOwn), (yes) =>
         yes
           ? schedule.step(now, input, state)
           : Effect.succeed([state, undefined as Out | undefined, Decision.done] as const)
@@ -120,7 +120,7 @@ export function when<In, Out, R, R2>(test: Test<In, R2>, schedule?: Schedule.Sch
   return schedule === undefined ? steppedBy : steppedBy(schedule)
 }
 
-/** Whether an error is one of a schedule's own. */
+/** Whether an input is one of the schedule's own. */
 type Test<In, R> = (input: In) => boolean | Effect.Effect<boolean, never, R>
 
 /**
@@ -170,7 +170,7 @@ export interface Retry<E = Error> {
 }
 
 /**
- * Tells `notify` of each retry before its wait begins.
+ * Calls `notify` with each retry before its wait begins.
  *
  * @internal
  */
@@ -223,7 +223,7 @@ const stepIn = (output: unknown): Step | undefined =>
       ? output.map(stepIn).find((step) => step !== undefined)
       : undefined
 
-/** It may pass, and the server did not forbid a retry. */
+/** The error may pass, and the server did not forbid a retry. */
 export const isTransient = (error: Error): error is ProviderError.Transient =>
   error._tag === "Transient" && error.shouldRetry !== false
 
@@ -232,8 +232,8 @@ export const isAuthRejected = (error: Error): error is ProviderError.AuthRejecte
   error._tag === "AuthRejected" && error.shouldRetry !== false
 
 /**
- * Whether a model may be at work on the request, though nobody will read what it says. A failure with a status and no
- * output is the server's own refusal; a stream that broke off had been taken.
+ * Whether the server may have taken the request, so that a model is at work on it though nobody will read the answer. A
+ * failure with a status is the server's own refusal; but a stream that broke off had been taken.
  */
 export const mayHaveBeenTaken = ({ code, reason, status }: ProviderError.Transient): boolean =>
   reason === "StreamInterrupted" ||
@@ -241,7 +241,7 @@ export const mayHaveBeenTaken = ({ code, reason, status }: ProviderError.Transie
   ((reason === "Unreachable" || reason === "TimedOut") && status === undefined && !unwritten.has(code ?? ""))
 
 /**
- * The system's words for a connection that was never made, so that nothing was written: Node's (getaddrinfo and
+ * The system's codes for a connection that was never made, so that nothing was written: Node's (getaddrinfo and
  * connect), undici's and Bun's. `ETIMEDOUT` and `EHOSTUNREACH` are not among them: an established connection can end
  * with them.
  */

@@ -17,7 +17,7 @@ export { make as transformClient, type Options as TransformClientOptions } from 
 
 /** How long the parts of an answer may take. */
 export interface Timeouts {
-  /** From the request to the headers of the answer. Default 5 minutes: without a stream they come with the answer. */
+  /** From the request to the headers of the answer. Default 5 minutes: without a stream they arrive with the answer. */
   readonly headers?: Duration.DurationInput | undefined
   /** The longest time without a byte. Default 2 minutes. */
   readonly idle?: Duration.DurationInput | undefined
@@ -38,7 +38,7 @@ export interface Request<A, R> {
   readonly request: HttpClientRequest.HttpClientRequest
   /** Whether an answer proves the key. */
   readonly provesKey: boolean
-  /** Reads a 2xx as far as its first output. A failure before that may be retried. */
+  /** Reads a 2xx as far as its first output. A failure before that can be retried. */
   readonly read: (answer: Answer.Answer) => Run<A, R>
 }
 

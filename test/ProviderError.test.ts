@@ -165,7 +165,7 @@ describe("the message", () => {
 
   it("leaves out what is unknown", () => {
     const error = new ProviderError.AuthRejected({ ...bare, source: "KEY", fingerprint: "0a1b2c3d", knownGood: false })
-    expect(error.message).toBe("mimo key 0a1b2c3d (never accepted) (requests made: 0)")
+    expect(error.message).toBe("mimo key 0a1b2c3d (not known good) (requests made: 0)")
     expect(new ProviderError.InvalidResponse({ ...bare, reason: "Empty" }).message).toBe(
       "mimo Empty (requests made: 0)"
     )

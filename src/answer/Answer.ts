@@ -17,14 +17,14 @@ export interface Answer extends ResponseBody.Source {
   readonly contentType: () => string | undefined
   /** Fails as the fault means. */
   readonly fail: (fault: Fault.Fault, sofar?: SoFar) => Effect.Effect<never, ProviderError.ProviderError>
-  /** Fails as a fault means that is found in the reply after the call. */
+  /** For a fault that is found in the reply once the call has ended: fails as that fault means. */
   readonly afterwards: () => Provenance.Fail
 }
 
-/** What had come before the fault. */
+/** What had arrived before the fault. */
 export interface SoFar {
   readonly partial: string
-  /** Whether it had reached the caller. */
+  /** Whether that had reached the caller. */
   readonly emitted: boolean
 }
 
@@ -63,12 +63,15 @@ export const reply = (answer: Answer, protocol: Protocol.Protocol): Read<Chat.Re
   })
 
 export const models = (answer: Answer, protocol: Protocol.Protocol): Read<ReadonlyArray<Protocol.Model>> =>
-  whole(answer, protocol.decodeModels)
+  readText(answer, protocol.decodeModels)
 
-/** The most that is read of an answer that comes whole. */
+/** The most bytes that are read of an answer that is not streamed. */
 const maxBytes = 64 * 1024 * 1024
 
-const whole = <A>(answer: Answer, decode: (text: string) => ReadonlyArray<A> | Fault.Fault): Read<ReadonlyArray<A>> =>
+const readText = <A>(
+  answer: Answer,
+  decode: (text: string) => ReadonlyArray<A> | Fault.Fault
+): Read<ReadonlyArray<A>> =>
   Effect.matchEffect(ResponseBody.text(answer, maxBytes), {
     onFailure: (fault) => answer.fail(fault),
     onSuccess: (text) => {
@@ -78,7 +81,7 @@ const whole = <A>(answer: Answer, decode: (text: string) => ReadonlyArray<A> | F
   })
 
 const events = (answer: Answer, protocol: Protocol.Protocol): Read<ReadonlyArray<Chat.Event>> =>
-  whole(answer, (text) => {
+  readText(answer, (text) => {
     if (text.trim() === "") return Fault.malformed("Empty")
     // Some gateways stream though nobody asked them to.
     if (/^\s*(data|event|:)/.test(text)) return streamed(text, WireReader.make(protocol.decoder()))

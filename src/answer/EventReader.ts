@@ -16,25 +16,25 @@ import type { WireReader } from "./WireReader.js"
  */
 const readAhead = 64 * 1024
 
-/** How much of what came before the first event an error quotes. */
+/** How much of what arrived before the first event is quoted by an error, in characters. */
 const headLength = 480
 
 /** Reads one answer for one consumer. No clock runs while nobody waits. */
 export class EventReader implements Opened.Source<Fault.Fault> {
   /** What has arrived and not been taken. */
   private ready: Array<Event> = []
-  /** Bytes that came since the last take. */
+  /** Bytes that have arrived since the last `take`. */
   private ahead = 0
-  /** Why there is no more, if it is not that the answer is complete. Told after the events that are ready. */
+  /** Why there is no more, unless the answer is complete. It is reported after the events that are ready. */
   private failed: Opened.Failed<Fault.Fault> | undefined
   private hasEnded = false
   /** Called when there is something to take; `undefined` while nobody waits. */
   private waiter: (() => void) | undefined
-  /** Whether a chunk has been asked for and has not come. */
+  /** Whether a chunk has been asked for and has not arrived. */
   private isReading = false
-  /** Whether a chunk is being handed over: then no clock has to be asked what time it is. */
-  private isTelling = false
-  /** The beginning of what came before the first event, for the error if there is no answer in it. */
+  /** Whether the consumer is being notified of a chunk: then the time of its arrival is known already. */
+  private isNotifying = false
+  /** The beginning of what arrived before the first event, for the error if there is no answer in it. */
   private head = ""
   private readonly silence: Silence
 
@@ -46,12 +46,12 @@ export class EventReader implements Opened.Source<Fault.Fault> {
   }
 
   readonly wait = (then: () => void): (() => void) => {
-    if (this.isTelling) this.silence.output()
+    if (this.isNotifying) this.silence.output()
     else this.silence.begin()
     this.waiter = then
-    // An answer that is over no longer needs these clocks.
-    if (!this.isOver()) this.source.watch.arm(this.due, this.expire)
-    this.tell()
+    // An answer that has ended no longer needs these clocks.
+    if (!this.isDone()) this.source.watch.arm(this.due, this.expire)
+    this.notify()
     this.readOn()
     return () => {
       if (this.waiter === then) this.waiter = undefined
@@ -60,31 +60,31 @@ export class EventReader implements Opened.Source<Fault.Fault> {
 
   readonly take = (): Opened.Batch | Opened.Failed<Fault.Fault> => {
     const { failed, ready } = this
-    const isOver = this.isOver()
-    if (ready.length === 0 && !isOver) return Opened.nothing
+    const isDone = this.isDone()
+    if (ready.length === 0 && !isDone) return Opened.nothing
     if (ready.length === 0 && failed !== undefined) return failed
     this.ready = []
     this.ahead = 0
     this.readOn()
-    return Opened.batch(ready, isOver && failed === undefined)
+    return Opened.batch(ready, isDone && failed === undefined)
   }
 
   /** Asks for the next chunk, if one is wanted. */
   private readOn(): void {
-    if (this.isReading || this.isOver() || (this.waiter === undefined && this.ahead >= readAhead)) return
+    if (this.isReading || this.isDone() || (this.waiter === undefined && this.ahead >= readAhead)) return
     this.isReading = true
-    this.source.body.next(this.came)
+    this.source.body.next(this.onChunk)
   }
 
-  private readonly came = (chunk: Body.Next): void => {
+  private readonly onChunk = (chunk: Body.Next): void => {
     this.isReading = false
-    // It comes too late: the clock has run out.
-    if (this.isOver()) return
-    this.attempt(() => this.decode(chunk))
+    // It arrives too late: the clock has run out.
+    if (this.isDone()) return
+    this.guard(() => this.decode(chunk))
     this.end()
-    this.isTelling = true
-    this.tell()
-    this.isTelling = false
+    this.isNotifying = true
+    this.notify()
+    this.isNotifying = false
     this.readOn()
   }
 
@@ -123,23 +123,23 @@ export class EventReader implements Opened.Source<Fault.Fault> {
     this.failed = Opened.failed(failure)
   }
 
-  private isOver(): boolean {
+  private isDone(): boolean {
     return this.failed !== undefined || this.reader.state() !== "more"
   }
 
   /** Nothing more will be read. `onEnd` is called before the consumer learns of it. */
   private end(): void {
-    if (this.hasEnded || !this.isOver()) return
+    if (this.hasEnded || !this.isDone()) return
     this.hasEnded = true
-    this.attempt(this.source.onEnd)
+    this.guard(this.source.onEnd)
   }
 
   /** Calls whoever waits, if there is something to take. */
-  private tell(): void {
+  private notify(): void {
     const { waiter } = this
-    if (waiter === undefined || (this.ready.length === 0 && !this.isOver())) return
+    if (waiter === undefined || (this.ready.length === 0 && !this.isDone())) return
     this.waiter = undefined
-    this.attempt(waiter)
+    this.guard(waiter)
     // What the consumer's own callback throws ends its answer, too.
     this.end()
   }
@@ -147,14 +147,14 @@ export class EventReader implements Opened.Source<Fault.Fault> {
   private readonly due = (): number => (this.waiter === undefined ? Number.POSITIVE_INFINITY : this.silence.due())
 
   private readonly expire = (): void => {
-    if (this.isOver()) return
-    this.attempt(() => this.endWith({ _tag: "Stalled", clock: this.silence.first() }))
+    if (this.isDone()) return
+    this.guard(() => this.endWith({ _tag: "Stalled", clock: this.silence.first() }))
     this.end()
-    this.tell()
+    this.notify()
   }
 
   /** Outside of any fiber: what is thrown is caught here and becomes a defect of whoever takes the events. */
-  private attempt(run: () => void): void {
+  private guard(run: () => void): void {
     try {
       run()
     } catch (defect) {

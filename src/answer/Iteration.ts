@@ -71,7 +71,7 @@ type State =
   | Following
   /** Every event has been handed out, or the answer broke. The fiber releases what it holds. */
   | { readonly _tag: "Closing" }
-  /** Nothing more comes. The failure is told once. */
+  /** Nothing more comes. The failure is reported once. */
   | { readonly _tag: "Over"; readonly failure?: Failure | undefined }
 
 /** Events come by callback, and the fiber sleeps. */
@@ -81,7 +81,7 @@ interface Following {
   /** What was taken last. Its events from `at` on are not handed out yet. */
   batch: Opened.Batch
   at: number
-  /** Stops the waiting; `undefined` while nothing is waited for. */
+  /** Stops the waiting; `undefined` while nothing is awaited. */
   stop: (() => void) | undefined
   /** Wakes the fiber, which ends as this effect does. */
   readonly wake: (end: Effect.Effect<void, ProviderError.ProviderError>) => void

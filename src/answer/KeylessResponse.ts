@@ -163,7 +163,7 @@ const bytes = (text: string): Uint8Array<ArrayBuffer> =>
 /** How deep causes are followed. `fetch` has two levels, and some errors are their own cause. */
 const deepest = 8
 
-/** An error's words alone, without its other fields: one of them may hold the request, and so the key. */
+/** An error with its words alone: one of its other fields may hold the request, and so the key. */
 export const keylessCause = (cause: unknown, redact: View["redact"], depth = 0): unknown => {
   if (!(cause instanceof Error)) return typeof cause === "string" ? redact(cause) : undefined
   const { message, name, stack } = cause

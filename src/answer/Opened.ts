@@ -1,5 +1,5 @@
 /**
- * A streamed answer that has begun. What a provider opens, what middleware passes on, and what a fake or a cache makes
+ * A streamed answer that has begun: what a provider opens, what middleware passes on, and what a fake or a cache makes
  * from events of its own. `toStream` and `listen` follow it inside of Effect, `Iteration` outside.
  */
 import * as Channel from "effect/Channel"
@@ -32,12 +32,12 @@ export interface Source<out E> {
    * Calls `then` once, as soon as there is something to take, even a failure; at once if there is already. It asks the
    * source for more, so whoever never waits holds the server back. One `then` waits at a time: the latest.
    *
-   * Returns what stops the waiting. What `then` throws becomes a defect of the answer.
+   * Returns what stops the waiting. If `then` throws, that is a defect of the answer.
    */
   readonly wait: (then: () => void) => () => void
   /**
-   * Takes what has come since the last time: an empty batch that is not the last if nothing has, and the failure, as
-   * often as it is asked for, once everything before it has been taken.
+   * Takes what has arrived since the last time. If nothing has, that is an empty batch that is not `done`. A failure
+   * comes after everything before it has been taken, and then as often as it is asked for.
    */
   readonly take: () => Batch | Failed<E>
 }
@@ -70,7 +70,7 @@ export const batch = (events: ReadonlyArray<Event>, done: boolean): Batch => ({ 
 /** @internal */
 export const failed = <E>(failure: Effect.Effect<never, E>): Failed<E> => ({ _tag: "Failed", failure })
 
-/** Nothing has come. @internal */
+/** Nothing has arrived. @internal */
 export const nothing: Batch = batch([], false)
 
 const nothingMore: Batch = batch([], true)
@@ -138,7 +138,7 @@ const pulling = <E, R>(pull: Pull<E, R>): Effect.Effect<Batch, E, R> => {
 
 /** A stream, pulled by a fiber that sleeps while nobody waits. */
 class Pulled implements Opened {
-  /** Pulled, and not taken yet. What ends the answer stays. */
+  /** What was pulled and has not been taken yet. What ends the answer stays here. */
   private ready: Batch | Failed<Error> | undefined
   private waiter: (() => void) | undefined
   /** Wakes the fiber; `undefined` while it pulls, and before it first sleeps. */
@@ -150,7 +150,7 @@ class Pulled implements Opened {
 
   readonly wait: Opened["wait"] = (then) => {
     this.waiter = then
-    if (this.ready !== undefined) this.tell()
+    if (this.ready !== undefined) this.notify()
     else this.wake?.()
     return () => {
       if (this.waiter === then) this.waiter = undefined
@@ -169,10 +169,10 @@ class Pulled implements Opened {
         this.isAsked,
         Effect.catchAllCause(pull, (cause) => Effect.succeed(failed(Effect.failCause(cause))))
       ),
-      (came) => {
-        this.ready = came
-        this.tell()
-        return came._tag === "Batch" && !came.done ? serve : Effect.void
+      (more) => {
+        this.ready = more
+        this.notify()
+        return more._tag === "Batch" && !more.done ? serve : Effect.void
       }
     )
     return serve
@@ -186,7 +186,7 @@ class Pulled implements Opened {
     }
   })
 
-  private tell(): void {
+  private notify(): void {
     const { waiter } = this
     this.waiter = undefined
     try {
@@ -224,7 +224,7 @@ export const within = <R>(open: Open<R>, scope: Scope.Scope): Effect.Effect<Open
 // Ways to follow
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What comes next. Waits for it if it has not come. @internal */
+/** What comes next. Waits for it if it has not arrived. @internal */
 export const next = <E>(source: Source<E>): Effect.Effect<Batch, E> => {
   let stop = stopNothing
   const stopped = Effect.sync(() => stop())
@@ -242,7 +242,7 @@ const asEffect = <E>(more: Batch | Failed<E>): Effect.Effect<Batch, E> =>
   more._tag === "Failed" ? more.failure : Effect.succeed(more)
 
 /**
- * The events as a stream, which opens the answer when it is run and releases it when it ends. What has come between two
+ * The events as a stream, which opens the answer when it is run and releases it when it ends. What arrives between two
  * pulls is one chunk.
  */
 export const toStream = <R>(open: Open<R>): Stream.Stream<Event, Error, Exclude<R, Scope.Scope>> =>
@@ -250,13 +250,13 @@ export const toStream = <R>(open: Open<R>): Stream.Stream<Event, Error, Exclude<
 
 type Events<R> = Channel.Channel<Chunk.Chunk<Event>, unknown, Error, unknown, unknown, unknown, R>
 
-/** Like `Stream.unwrapScoped`, which costs more than the whole request. */
+/** As `Stream.unwrapScoped`, which would cost more than the whole request. */
 const toChannel = <R>(open: Open<R>): Events<Exclude<R, Scope.Scope>> =>
   Channel.flatMap(Scope.make(), (scope) =>
     Channel.ensuringWith(Channel.flatMap(within(open, scope), written), (exit) => Scope.close(scope, exit))
   )
 
-/** Writes what has been taken, then takes more, until it is all. */
+/** Writes what has been taken, then takes more, until the answer is complete. */
 const written = (opened: Opened): Events<never> => {
   const more = next(opened)
   const write = ({ done, events }: Batch): Events<never> => {
@@ -277,21 +277,21 @@ export const listen = <R>(
   Effect.scopedWith((scope) =>
     Effect.flatMap(within(open, scope), (opened) => {
       const { add, reply } = sum()
-      const tell = (event: Event): void => {
+      const onEach = (event: Event): void => {
         add(event)
         onEvent(event)
       }
-      return Effect.map(tellAll(opened, tell), () => {
-        const whole = reply()
-        if (whole === undefined) throw new Error("an answer ended without a Finish event, and without a failure")
-        return whole
+      return Effect.map(forEach(opened, onEach), () => {
+        const complete = reply()
+        if (complete === undefined) throw new Error("an answer ended without a Finish event, and without a failure")
+        return complete
       })
     })
   )
 
-/** Tells every event, and ends with the last. */
-const tellAll = (opened: Opened, tell: (event: Event) => void): Effect.Effect<void, Error> => {
-  for (const event of opened.first.events) tell(event)
+/** Calls `onEvent` with every event, and ends with the last. */
+const forEach = (opened: Opened, onEvent: (event: Event) => void): Effect.Effect<void, Error> => {
+  for (const event of opened.first.events) onEvent(event)
   if (opened.first.done) return Effect.void
   return Effect.async<void, Error>((resume) => {
     let stop = stopNothing
@@ -300,7 +300,7 @@ const tellAll = (opened: Opened, tell: (event: Event) => void): Effect.Effect<vo
       try {
         for (let more = opened.take(); !isEmpty(more); more = opened.take()) {
           if (more._tag === "Failed") return resume(more.failure)
-          for (const event of more.events) tell(event)
+          for (const event of more.events) onEvent(event)
           if (more.done) return resume(Effect.void)
         }
         stop = opened.wait(go)

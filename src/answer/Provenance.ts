@@ -1,5 +1,5 @@
 /**
- * Which call a reply came from. What is found wrong with the reply later is told with that call's facts.
+ * Which call a reply came from, so that a fault that is found in the reply later fails with the facts of that call.
  */
 import * as Effect from "effect/Effect"
 import type * as Credential from "../Credential.js"
@@ -12,7 +12,7 @@ import type * as Fault from "../refusal/Fault.js"
 
 type Failed = Effect.Effect<never, ProviderError.ProviderError>
 
-/** Fails as a fault of the reply means, whose call has ended. `partial` is the reply's text. */
+/** For a fault of a reply whose call has ended: fails as the fault means. `partial` is the text of the reply. */
 export type Fail = (fault: Fault.Fault, partial: string) => Failed
 
 /** Programs keep replies, so a `Fail` must not hold on to the request. */

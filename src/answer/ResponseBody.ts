@@ -20,22 +20,22 @@ export interface Source {
   readonly onEnd: () => void
 }
 
-/** What this means for an answer that is not complete. */
-export const whyEnded = (read: Exclude<Body.Next, { readonly _tag: "Bytes" }>): Fault.Fault => {
-  switch (read._tag) {
+/** What the end of its body means for an answer that is not complete. */
+export const whyEnded = (end: Exclude<Body.Next, { readonly _tag: "Bytes" }>): Fault.Fault => {
+  switch (end._tag) {
     case "End":
       return Fault.cut()
     case "Broken":
-      return Fault.cut(read.code)
+      return Fault.cut(end.code)
     case "Unreadable":
-      return read.encoding === undefined
+      return end.encoding === undefined
         ? Fault.malformed("Empty")
-        : Fault.malformed("NotTheProtocol", `content-encoding: ${read.encoding}`)
+        : Fault.malformed("NotTheProtocol", `content-encoding: ${end.encoding}`)
   }
 }
 
 /**
- * The whole body as text. It fails as soon as it is larger than `maxBytes`, or a clock runs out: servers keep a
+ * The whole body as text. It fails as soon as the body is larger than `maxBytes`, or a clock runs out. Servers keep a
  * connection alive with white space (DeepSeek sends empty lines), so that counts as bytes, not as output.
  */
 export const text = (source: Source, maxBytes: number): Effect.Effect<string, Fault.Fault> =>
@@ -63,10 +63,10 @@ class TextReader {
       () => this.silence.due(),
       () => this.end(Effect.fail({ _tag: "Stalled", clock: this.silence.first() }))
     )
-    body.next(this.came)
+    body.next(this.onChunk)
   }
 
-  private readonly came = (chunk: Body.Next): void => {
+  private readonly onChunk = (chunk: Body.Next): void => {
     if (this.hasEnded) return
     if (chunk._tag === "Bytes") this.read(chunk.bytes)
     else if (chunk._tag === "End") this.end(Effect.succeed(this.pieces.join() + this.decoder.decode()))
@@ -80,7 +80,7 @@ class TextReader {
     this.silence.byte()
     if (piece.trim() !== "") this.silence.output()
     this.pieces.add(piece)
-    this.source.body.next(this.came)
+    this.source.body.next(this.onChunk)
   }
 
   private end(text: Effect.Effect<string, Fault.Fault>): void {
@@ -109,12 +109,12 @@ export const prefix = (body: Body.Body, limit: Limit): Effect.Effect<string> =>
 
 /**
  * The beginning of an error's body, up to `maxBytes`. It never fails: the status alone is enough to classify by, so of
- * a body that breaks, or does not end in time, what had come is used.
+ * a body that breaks, or does not end in time, what has arrived is used.
  */
 export const beginning = (body: Body.Body, limit: Limit): Effect.Effect<Uint8Array<ArrayBuffer>> => {
   const kept = new Uint8Array(limit.maxBytes)
   let size = 0
-  const whole = Effect.async<void>((resume) => {
+  const filled = Effect.async<void>((resume) => {
     const read = (): void =>
       body.next((chunk) => {
         if (chunk._tag !== "Bytes") return resume(Effect.void)
@@ -126,5 +126,5 @@ export const beginning = (body: Body.Body, limit: Limit): Effect.Effect<Uint8Arr
       })
     read()
   })
-  return Effect.map(Effect.timeoutOption(whole, limit.within), () => kept.slice(0, size))
+  return Effect.map(Effect.timeoutOption(filled, limit.within), () => kept.slice(0, size))
 }

@@ -27,7 +27,7 @@ export class Watch {
     this.expire = expire
   }
 
-  /** Nothing is waited for. */
+  /** Nothing is being awaited. */
   disarm(): void {
     this.due = never
     this.expire = nothing
@@ -67,17 +67,17 @@ export class Silence {
     this.lastByte = this.lastOutput = this.watch.now()
   }
 
-  /** A byte came. */
+  /** A byte arrived. */
   byte(): void {
     this.lastByte = this.watch.now()
   }
 
-  /** The byte that came last was output. */
+  /** The byte that arrived last was output. */
   output(): void {
     this.lastOutput = this.lastByte
   }
 
-  /** The moment at which it has lasted too long. */
+  /** The moment at which the silence has lasted too long. */
   due(): number {
     return Math.min(this.lastByte + this.waits.idle, this.lastOutput + this.waits.stall)
   }
@@ -102,14 +102,14 @@ export interface Watches {
 }
 
 /** @param shortest The shortest wait there is, in milliseconds: looking this often misses no moment. */
-export const make = (clock: Clock.Clock, shortest: number): Watches => new Looking(clock, shortest)
+export const make = (clock: Clock.Clock, shortest: number): Watches => new Loop(clock, shortest)
 
-class Looking implements Watches {
+class Loop implements Watches {
   private readonly watches = new Set<Watch>()
   private begun = false
   /** Set a moment after `begun`; exchanges may begin and end in between. */
   private fiber: Fiber.RuntimeFiber<void> | undefined
-  /** The fiber was interrupted, so that another looks in its place. */
+  /** The fiber was interrupted so that another takes its place. */
   private waking = false
   /** `wake` was called before there was a fiber. */
   private missed = false
@@ -152,7 +152,7 @@ class Looking implements Watches {
 
   /** Uninterruptible from its first step: if it ended before that, nothing would take its place. */
   private readonly start: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.map(Effect.uninterruptible(Effect.forkDaemon(this.looks)), (fiber) => {
+    Effect.map(Effect.uninterruptible(Effect.forkDaemon(this.loop)), (fiber) => {
       this.fiber = fiber
       this.endIfIdle()
       if (this.missed) this.wake()
@@ -174,8 +174,8 @@ class Looking implements Watches {
       : Effect.zipRight(Effect.forEach(forked, Effect.forkDaemon, { discard: true }), goOn)
   })
 
-  /** The last exchange that it notifies may end it, and what that exchange asked for must still be done. */
-  private readonly looks: Effect.Effect<void> = Effect.onInterrupt(this.look, () =>
+  /** The last exchange that it notifies may end it, but what that exchange asked for must still be done. */
+  private readonly loop: Effect.Effect<void> = Effect.onInterrupt(this.look, () =>
     Effect.suspend(() => {
       if (!this.waking) return Effect.void
       this.waking = false

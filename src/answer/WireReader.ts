@@ -29,11 +29,11 @@ export const decodeBody = (decoder: Protocol.Decoder, text: string): ReadonlyArr
 
 export class WireReader {
   private step: Protocol.Step = "more"
-  /** What the decoder has said since the last `feed`. */
+  /** What the decoder has read since the last `feed`. */
   private events: Array<Chat.Event> = []
-  /** Whether a single server-sent event came. */
+  /** Whether at least one server-sent event has arrived. */
   private hasBegun = false
-  /** How many bytes may still come. */
+  /** How many bytes may still arrive. */
   private left: number
   /** The text of the answer so far. */
   private readonly joiner = Joiner.make()
@@ -53,7 +53,7 @@ export class WireReader {
     })
   }
 
-  /** What this chunk says. Nothing once `state` is not `more`. */
+  /** The events in this chunk. None once `state` is not `more`. */
   feed(bytes: Uint8Array): ReadonlyArray<Chat.Event> {
     if (this.step !== "more") return []
     this.left -= bytes.length
@@ -72,7 +72,7 @@ export class WireReader {
     return this.step
   }
 
-  /** Whether a single server-sent event came. */
+  /** Whether at least one server-sent event has arrived. */
   begun(): boolean {
     return this.hasBegun
   }

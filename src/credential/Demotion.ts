@@ -1,10 +1,10 @@
 /**
- * When a key that was accepted counts as never accepted again, so that a revoked key is not hammered for ever. Plain
- * state; the caller has the clock.
+ * When a key stops being known good, so that a revoked key is not hammered for ever. Plain state: the caller passes the
+ * time.
  *
  * Three calls in a row that used up their retries are enough. But in a long line each call is refused once before any has
- * used up its retries; so nine calls refused one after the other say as much. Neither says anything while a request with
- * the key is being served.
+ * used up its retries, so nine calls refused one after the other count as well. Neither counts while a request with the
+ * key is being served.
  */
 
 /** A call that was refused, and the number of its last request's turn at the gate. */
@@ -27,32 +27,35 @@ export interface Scene {
 /** As many requests as three calls with two retries make. */
 const mostRefused = 9
 
-/** But not within this many milliseconds: a full gateway refuses nine in a moment, and then answers one. */
-const refusedWithin = 10_000
+/** They must be spread over this many milliseconds: a full gateway refuses nine at once, and then answers one. */
+const refusedSpread = 10_000
 
 const mostExhausted = 3
 
-/** But not within this many milliseconds while others are in flight: at a full gateway that is between two answers. */
-const exhaustedWithin = 1000
+/**
+ * While others are in flight, they must be spread over this many milliseconds: at a full gateway, three can fail between
+ * two answers.
+ */
+const exhaustedSpread = 1000
 
 export class Demotion {
   private readonly refusals = new Row()
   private readonly exhaustions = new Row()
 
-  /** A request of this call was refused. Returns whether the key is demoted for it. */
+  /** A request of this call was refused. Returns whether that demotes the key. */
   refused(call: Call, scene: Scene): boolean {
-    return this.refusals.add(call, scene) && this.refusals.reaches(mostRefused, refusedWithin, scene.now)
+    return this.refusals.add(call, scene) && this.refusals.reaches(mostRefused, refusedSpread, scene.now)
   }
 
-  /** This call was refused to the end of its retries. Returns whether the key is demoted for it. */
+  /** This call was refused to the end of its retries. Returns whether that demotes the key. */
   exhausted(call: Call, scene: Scene): boolean {
     return (
       this.exhaustions.add(call, scene) &&
-      this.exhaustions.reaches(mostExhausted, scene.isIdle ? 0 : exhaustedWithin, scene.now)
+      this.exhaustions.reaches(mostExhausted, scene.isIdle ? 0 : exhaustedSpread, scene.now)
     )
   }
 
-  /** A request was accepted, or the key is another one. */
+  /** A request was accepted, or the key has changed. */
   forgive(): void {
     this.refusals.end()
     this.exhaustions.end()
@@ -76,8 +79,8 @@ class Row {
     return true
   }
 
-  reaches(count: number, within: number, now: number): boolean {
-    return this.calls.size >= count && now - this.since >= within
+  reaches(count: number, spread: number, now: number): boolean {
+    return this.calls.size >= count && now - this.since >= spread
   }
 
   end(): void {

@@ -19,13 +19,13 @@ export interface Shot {
 /** Levels up to this fraction of the starting level are "below". */
 const below = 0.75
 
-/** There is no verdict until this many refusals would be expected below, going by the share above, */
+/** There is no verdict until, going by the share above, this many refusals would be expected below. */
 const leastExpected = 5
 
-/** and until this many outcomes are known above, */
+/** Nor is there one until this many outcomes are known above, */
 const leastAbove = 8
 
-/** or this many below, because the window may never reach the upper levels again. */
+/** or this many below: the window may never reach the upper levels again. */
 const enoughBelow = 100
 
 /** A share of refusals this high is overload, whatever the number of requests. */
@@ -80,7 +80,7 @@ export class Doubt {
     return now < this.toleratedUntil && this.recentShare <= this.tolerance
   }
 
-  /** Forgets the experiment, but not for how long refusals are tolerated. */
+  /** Forgets the experiment, but goes on tolerating what it tolerates. */
   reset(): void {
     this.experiment = undefined
     this.recentShare = 0

@@ -21,17 +21,17 @@ export interface Options {
 const longestClosing = 60_000
 
 /**
- * Refusals come at once, so a request in flight for this long, in milliseconds, counts as accepted: slow answers hold
- * up nobody.
+ * A refusal comes at once, so a request in flight for this long, in milliseconds, counts as accepted: a slow answer
+ * holds nobody up.
  */
-const refusedWithin = 2000
+const countsAsAcceptedAfter = 2000
 
 /** The shortest time that timers can measure, in milliseconds. */
 const shortestSleep = 1
 
 /**
- * A call's place in the line, for all of its attempts. It is a class that the call extends, and not an interface: the
- * fields are the gate's own, and stand beside the rules that change them.
+ * A call's place in the line, for all of its attempts. It is a class that the call's log extends, and not an interface:
+ * the fields are the gate's own, and stand beside the rules that change them.
  */
 export class Place {
   /** The position in the line, lowest first. `undefined`: behind everybody who is waiting. */
@@ -57,7 +57,7 @@ export class Place {
 export class Turn {
   isFlying = true
   isOpen = true
-  /** Whether the window has been told that it was accepted. */
+  /** Whether the window has counted it as accepted. */
   isCounted = false
   /** Its place's `isCareful` when it was sent. */
   readonly isCareful: boolean
@@ -81,29 +81,29 @@ class Waiter {
   turn: Turn | undefined
   /** When it wakes by itself, by the gate's clock, if nobody wakes it before. */
   alarm = Number.POSITIVE_INFINITY
-  private told = false
+  private isWoken = false
   private resume: () => void = idle
 
   constructor(readonly place: Place) {}
 
   wake(): void {
-    this.told = true
+    this.isWoken = true
     this.resume()
   }
 
-  /** It is looking at the gate now, so it needs no earlier wake-up. */
-  looks(): void {
-    this.told = false
+  /** It looks at the gate now, so an earlier wake-up has done its work. */
+  clearWake(): void {
+    this.isWoken = false
   }
 
   /** Ends when `wake` is called, even if that was before this began. */
   readonly woken = Effect.async<void>((resume) => {
     this.resume = () => {
-      this.told = false
+      this.isWoken = false
       this.resume = idle
       resume(Effect.void)
     }
-    if (this.told) this.resume()
+    if (this.isWoken) this.resume()
     return Effect.sync(() => {
       this.resume = idle
     })
@@ -115,10 +115,10 @@ const idle = () => undefined
 export class Gate {
   private readonly window = new Window.Window()
   private readonly line: Array<Waiter> = []
-  /** Calls that only the bound holds back: they go round the line. */
+  /** Calls that only the bound holds back: they stand beside the line. */
   private readonly bypass: Array<Waiter> = []
   /** In flight and not yet known to be accepted, oldest first. */
-  private readonly unheard = new Set<Turn>()
+  private readonly undecided = new Set<Turn>()
   private tickets = 0
   private turns = 0
   private inFlight = 0
@@ -130,8 +130,8 @@ export class Gate {
   private acceptances = 0
   /** The last call refused as the only one in flight. Its backoff outlasts the line's pause, which it skips. */
   private refusedAlone: Place | undefined
-  /** When the minute ends to which a longer requested wait was cut. */
-  private believedUntil = Number.POSITIVE_INFINITY
+  /** A requested wait longer than a minute was cut to one; this is when it ends. */
+  private cutWaitEnds = Number.POSITIVE_INFINITY
   private readonly bound: number
 
   constructor(
@@ -154,7 +154,7 @@ export class Gate {
       )
     return Effect.uninterruptibleMask((restore) => {
       const now = this.now()
-      this.hearOfSlowAnswers(now)
+      this.countSlowAnswers(now)
       place.ticket ??= this.tickets++
       const isNext = this.line.length === 0 || !place.coolsDown
       if (isNext && this.waitOf(place, now) === 0) return keep(this.begin(place, now, false))
@@ -167,13 +167,13 @@ export class Gate {
     })
   }
 
-  /** The first event of the answer has come, or the whole answer. */
+  /** The first event of the answer has arrived, or the whole answer. */
   accepted(turn: Turn): void {
     if (!turn.isFlying) return
     const now = this.now()
     this.land(turn)
     this.acceptances += 1
-    this.believedUntil = Number.POSITIVE_INFINITY
+    this.cutWaitEnds = Number.POSITIVE_INFINITY
     this.countAccepted(turn, now)
     this.admit(now)
   }
@@ -196,14 +196,14 @@ export class Gate {
       place.refusedAlone += 1
       this.refusedAlone = place
     }
-    // It has a wait of its own. Whoever is in line when it comes back has waited as long and was not refused, so goes
+    // It has a wait of its own. Those in line when it comes back have waited as long and were not refused, so they go
     // first.
     if (retryAfter !== undefined || place.refusedAlone > 1) place.ticket = undefined
-    this.tell(turn, now, isItsOwn, retryAfter)
+    this.shrinkWindow(turn, now, isItsOwn, retryAfter)
     this.admit(now)
   }
 
-  /** Nothing more of its answer will come, which makes room under the bound. */
+  /** Nothing more of its answer will arrive, which makes room under the bound. */
   ended(turn: Turn): void {
     if (!turn.isOpen) return
     this.endAnswer(turn)
@@ -218,7 +218,7 @@ export class Gate {
     this.admit(this.now())
   }
 
-  /** The reason for holding everybody back no longer holds: all who wait may go. */
+  /** There is no reason any more to hold anybody back: all who wait may go. */
   open(): void {
     this.window.open()
     this.admit(this.now())
@@ -236,7 +236,7 @@ export class Gate {
 
   /** Whether the server works on a request: it was sent a while ago, and was not refused. */
   get isBeingServed(): boolean {
-    this.hearOfSlowAnswers(this.now())
+    this.countSlowAnswers(this.now())
     return this.served > 0
   }
 
@@ -245,15 +245,14 @@ export class Gate {
     return this.turns
   }
 
-  /** Tells the window about a refusal, unless the refusal is about this request alone. */
-  private tell({ sentAt, shot }: Turn, now: number, isItsOwn: boolean, retryAfter = 0): void {
+  /** Reports a refusal to the window, unless it is about this request alone. */
+  private shrinkWindow({ sentAt, shot }: Turn, now: number, isItsOwn: boolean, retryAfter = 0): void {
     // Others were accepted between its two refusals, so this one is about the request, not about the key.
     if (isItsOwn && !this.window.isFull(this.inFlight + 1)) return
     if (retryAfter > longestClosing && !isItsOwn) {
-      // The server asks for as long again after the minute was waited out. Holding calls back would only delay that
-      // news.
-      if (sentAt >= this.believedUntil) return this.window.open()
-      this.believedUntil = now + longestClosing
+      // The minute was waited out, and the server asks for as long again. To hold calls back would only delay that news.
+      if (sentAt >= this.cutWaitEnds) return this.window.open()
+      this.cutWaitEnds = now + longestClosing
     }
     const until = retryAfter === 0 || isItsOwn ? undefined : now + Math.min(longestClosing, retryAfter)
     this.window.refused(shot, this.inFlight, now, until)
@@ -265,7 +264,7 @@ export class Gate {
     if (place.isCareful) this.careful += 1
     this.openAnswers += 1
     const turn = new Turn(place, this.window.sent(this.inFlight, now), this.turns, now, waited)
-    this.unheard.add(turn)
+    this.undecided.add(turn)
     return turn
   }
 
@@ -275,7 +274,7 @@ export class Gate {
     this.inFlight -= 1
     if (turn.isCareful) this.careful -= 1
     if (turn.isCounted) this.served -= 1
-    this.unheard.delete(turn)
+    this.undecided.delete(turn)
   }
 
   private endAnswer(turn: Turn): void {
@@ -284,16 +283,16 @@ export class Gate {
   }
 
   private countAccepted(turn: Turn, now: number): void {
-    this.unheard.delete(turn)
+    this.undecided.delete(turn)
     if (turn.isCounted) return
     turn.isCounted = true
     if (turn.isFlying) this.served += 1
     this.window.accepted(turn.shot, now)
   }
 
-  private hearOfSlowAnswers(now: number): void {
-    for (const turn of this.unheard) {
-      if (turn.sentAt > now - refusedWithin) return
+  private countSlowAnswers(now: number): void {
+    for (const turn of this.undecided) {
+      if (turn.sentAt > now - countsAsAcceptedAfter) return
       this.countAccepted(turn, now)
     }
   }
@@ -310,7 +309,7 @@ export class Gate {
   }
 
   private admit(now: number): void {
-    this.hearOfSlowAnswers(now)
+    this.countSlowAnswers(now)
     for (let next = this.next(now); next !== undefined; next = this.next(now)) {
       this.remove(next)
       next.turn = this.begin(next.place, now, true)
@@ -352,7 +351,7 @@ export class Gate {
       // The gate may have opened since the last look.
       this.admit(now)
       if (waiter.turn !== undefined) return Effect.succeed(waiter.turn)
-      waiter.looks()
+      waiter.clearWake()
       const alarm = this.line[0] === waiter ? this.opensIn(waiter.place, now) : Number.POSITIVE_INFINITY
       waiter.alarm = now + alarm
       const awake =
@@ -361,17 +360,17 @@ export class Gate {
     })
   }
 
-  /** In how many milliseconds to look again, if nobody leaves before. */
+  /** In how many milliseconds to look again, unless somebody leaves before. */
   private opensIn(place: Place, now: number): number {
-    const [oldest] = this.unheard
-    const heard = oldest === undefined ? Number.POSITIVE_INFINITY : oldest.sentAt + refusedWithin - now
+    const [oldest] = this.undecided
+    const counted = oldest === undefined ? Number.POSITIVE_INFINITY : oldest.sentAt + countsAsAcceptedAfter - now
     // A timer may fire early; asking again for less than it can measure would spin.
-    return Math.max(shortestSleep, Math.min(this.waitOf(place, now), heard))
+    return Math.max(shortestSleep, Math.min(this.waitOf(place, now), counted))
   }
 
   /**
-   * Makes sure that the first in line wakes in time: when it went to sleep it may not have been first, or it may have had
-   * longer to wait. An alarm that has become too early costs one look.
+   * Makes sure that the first in line wakes in time: when it went to sleep, it may not have been first, or its wait may have
+   * been longer. An alarm that rings too early costs one look.
    */
   private setAlarm(now: number): void {
     const [first] = this.line

@@ -1,6 +1,6 @@
 /**
  * One value of a key. This is the only file that opens a secret, and the one place that decides where it may go. What
- * leaves it is an authorized request, a fingerprint, a salted hash, and text with the key taken out.
+ * leaves it is an authorized request, a fingerprint, a salted hash, and text with the key removed.
  */
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { sha256 } from "@noble/hashes/sha2.js"
@@ -20,7 +20,7 @@ export interface Key {
   readonly isMadeOf: (secret: string) => boolean
   /** The request with the key in it, if the key may go to that host. */
   readonly authorize: (request: Request, terms: Terms) => Request | Refusal
-  /** Takes the key, and any piece of it of 8 characters or more, out of a text. */
+  /** Removes the key, and any piece of it of 8 characters or more, from a text. */
   readonly redact: (text: string) => string
   /** How a store may recognise the key at a host. */
   readonly digest: (origin: string | undefined) => KnownGood.Digest
@@ -103,10 +103,10 @@ const make = (secret: string): Key | NoKey => {
   }
 }
 
-/** Takes the key itself out of a text, if there is a key. */
+/** Removes the key itself from a text, if there is a key. */
 export const redact = (key: Key | NoKey, text: string): string => (key._tag === "Key" ? key.redact(text) : text)
 
-/** Takes the key itself out of a text, and anything that looks like a key. */
+/** Removes the key itself from a text, and anything that looks like a key. */
 export const scrub =
   (key: Key | NoKey): ((text: string) => string) =>
   (text) =>
@@ -120,7 +120,7 @@ const refusal = (request: Request, { allowInsecure, origin, scheme }: Terms): Re
   if (to === undefined) return { _tag: "Refusal", problem: "BadBaseUrl" }
   if (to !== origin) return { _tag: "Refusal", problem: "ForeignCredential", subject: origin }
   if (!allowInsecure && BaseUrl.isExposed(to)) return { _tag: "Refusal", problem: "InsecureBaseUrl" }
-  // The client's own error would quote the whole line, with the key in it.
+  // The client's own error would quote the whole header, with the key in it.
   if (!/^[\w!#$%&'*+.^`|~-]+$/.test(scheme.header) || !/^[\x20-\x7e]*$/.test(scheme.prefix)) {
     return { _tag: "Refusal", problem: "BadHeader", subject: scheme.header }
   }

@@ -1,6 +1,6 @@
 /**
- * What is known of a key over time: whether it was accepted, at which host, and since when it is refused. It reads the
- * key before each request, so it also knows when another key has taken its place.
+ * What is known of a key over time: whether it was accepted, at which host, and how often it has been refused since. It
+ * reads the key before each request, so it also knows when another key has taken its place.
  */
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Deferred from "effect/Deferred"
@@ -17,7 +17,7 @@ import * as Key from "./Key.js"
 /** The key, or what reads it. */
 export type Source = Redacted.Redacted | Effect.Effect<Redacted.Redacted, unknown>
 
-/** How a request is authorized, but for the host. */
+/** How a request is authorized; the host is known here. */
 export type Terms = Omit<Key.Terms, "origin">
 
 type Request = HttpClientRequest.HttpClientRequest
@@ -63,8 +63,8 @@ export class Standing {
     return Effect.suspend(() => {
       const owner = this.own(origin)
       // The memory knows a key at a host, so it can be asked only now that the host is known.
-      const isAtHand = this.memory !== undefined && Redacted.isRedacted(this.#apiKey)
-      return Effect.as(isAtHand ? this.read : Effect.void, owner)
+      const canAsk = this.memory !== undefined && Redacted.isRedacted(this.#apiKey)
+      return Effect.as(canAsk ? this.read : Effect.void, owner)
     })
   }
 
@@ -81,17 +81,17 @@ export class Standing {
     return authorized
   }
 
-  /** Reads the key, once per attempt, because a key may rotate. A changed key starts at "never accepted". */
+  /** Reads the key, once per attempt, because a key may rotate. A changed key is not known good. */
   get read(): Effect.Effect<Key.Key | Key.NoKey> {
     const apiKey = this.#apiKey
     if (apiKey === undefined) return Effect.succeed(Key.absent)
-    if (Redacted.isRedacted(apiKey)) return Effect.suspend(() => this.hold(apiKey))
+    if (Redacted.isRedacted(apiKey)) return Effect.suspend(() => this.use(apiKey))
     // A caller without types may give plain text. Run as an effect, it would end up in the defect's message.
     if (!Effect.isEffect(apiKey)) return Effect.succeed(Key.unreadable)
     return Effect.matchCauseEffect(apiKey, {
       onFailure: () => Effect.succeed(Key.unreadable),
       onSuccess: (redacted) =>
-        Redacted.isRedacted(redacted) ? this.hold(redacted) : Effect.succeed<Key.NoKey>(Key.unreadable)
+        Redacted.isRedacted(redacted) ? this.use(redacted) : Effect.succeed<Key.NoKey>(Key.unreadable)
     })
   }
 
@@ -154,14 +154,14 @@ export class Standing {
     )
   }
 
-  /** Returns whether that changed the flag. */
+  /** Returns whether this changed the flag. */
   private set(good: boolean): Effect.Effect<boolean> {
     return Effect.flatMap(Ref.get(this.knownGood), (before) =>
       before === good ? Effect.succeed(false) : Effect.as(Ref.set(this.knownGood, good), true)
     )
   }
 
-  private hold(redacted: Redacted.Redacted): Effect.Effect<Key.Key | Key.NoKey> {
+  private use(redacted: Redacted.Redacted): Effect.Effect<Key.Key | Key.NoKey> {
     const key = Key.of(redacted, this.current)
     if (key === this.current) return this.recalled === undefined ? Effect.succeed(key) : Effect.as(this.recalled, key)
     this.current = key
@@ -171,7 +171,7 @@ export class Standing {
     return Effect.as(key._tag === "Key" ? this.recall(key) : this.set(false), key)
   }
 
-  /** In a fiber of its own: all calls that begin meanwhile wait for one answer, and none of them owns the question. */
+  /** In a fiber of its own: all calls that begin meanwhile wait for the same answer, and interrupting one does not end it. */
   private recall(key: Key.Key): Effect.Effect<void> {
     const { memory } = this
     if (memory === undefined) return Effect.asVoid(this.set(false))
@@ -191,13 +191,13 @@ export class Standing {
     return this.set(false).pipe(Effect.zipRight(begin), Effect.uninterruptible, Effect.zipRight(wait))
   }
 
-  private remember(key: Key.Key, anew: boolean): Effect.Effect<void> {
+  private remember(key: Key.Key, isNew: boolean): Effect.Effect<void> {
     const { memory } = this
     if (memory === undefined) return Effect.void
     return Effect.suspend(() => {
       // Not by the wall clock: if that is set back, it takes too long to reach the next day.
       const now = this.gate.now()
-      if (!anew && now - this.lastRemembered < rememberEvery) return Effect.void
+      if (!isNew && now - this.lastRemembered < rememberEvery) return Effect.void
       this.lastRemembered = now
       return Effect.asVoid(Effect.forkDaemon(memory.remember(key.digest(this.origin))))
     })

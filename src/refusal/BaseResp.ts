@@ -11,7 +11,7 @@ export const isRefusal = (body: Json.Fields): boolean => (code(body) ?? 0) !== 0
 const code = (body: Json.Fields): number | undefined => Json.number(fields(body)?.["status_code"])
 
 /**
- * The number of the error in the form `minimax:1004`. Relays put it in brackets behind the message. It is MiniMax's
+ * The number of the error in the form `minimax:1004`. Relays put it in brackets after the message. It is MiniMax's
  * number only if the message begins as MiniMax's do: any other message may end with what the user wrote.
  */
 export const word = (body: Json.Fields, message: string | undefined): string | undefined => {

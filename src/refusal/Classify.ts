@@ -19,27 +19,27 @@ export interface Sender {
   /** Where the key is looked for. */
   readonly source: string
   readonly key: Key.Key | Key.NoKey
-  /** Whether that key had been accepted before. */
+  /** Whether that key is known good. */
   readonly knownGood: boolean
-  /** What the look of the key says. */
+  /** What the form of the key suggests. */
   readonly hint?: Hint | undefined
-  /** What had come of the answer before the fault. */
+  /** What had arrived of the answer before the fault. */
   readonly sofar?: SoFar | undefined
 }
 
-/** What the look of a refused key says: it belongs to another host. */
+/** What the form of a refused key suggests: it belongs to another host. */
 export interface Hint {
   readonly hint: "KeyForOtherHost"
   readonly hosts: ReadonlyArray<string>
 }
 
-/** The text that had come, and whether it had reached the caller. */
+/** The text that had arrived, and whether it had reached the caller. */
 export interface SoFar {
   readonly partial: string
   readonly emitted: boolean
 }
 
-/** A refusal by the status, or a 2xx that is no answer: what it means for the call. */
+/** What a refusal by the status, or a 2xx that is not a usable answer, means for the call. */
 export const classify = (fault: Fault.Fault, response: Response, sender: Sender): Failure.Failure => {
   if (fault._tag === "Refused") return refused({ ...response, body: fault.body }, sender)
   const facts = factsOf(Refusal.read({ ...response, body: "" }), sender)
@@ -96,8 +96,8 @@ const refused = (raw: Refusal.Raw, sender: Sender): Failure.Failure => {
 }
 
 /**
- * Quota first, because some gateways answer exhausted credit with 401; then a wrong format or model, which some answer
- * with 401, too; then the key; then what may pass; then the rest.
+ * Quota comes first, because some gateways answer exhausted credit with 401; then a wrong format or model, which some
+ * answer with 401, too; then the key; then what may pass; then the rest.
  */
 export const means = (refusal: Refusal.Refusal): Rules.Meaning => {
   const status = refusal.status ?? impliedStatus(refusal)
@@ -105,7 +105,7 @@ export const means = (refusal: Refusal.Refusal): Rules.Meaning => {
     Rules.quota.find((row) => matches(row, refusal, status))?.means ??
     (refusal.shouldRetry === true ? undefined : Rules.request.find((row) => matches(row, refusal, status))?.means) ??
     Rules.auth.find((row) => matches(row, refusal, status))?.means ??
-    passing(refusal, status) ?? { _tag: "Request", reason: "BadRequest" }
+    transient(refusal, status) ?? { _tag: "Request", reason: "BadRequest" }
   )
 }
 
@@ -117,16 +117,16 @@ const matches = (row: Rules.Row, refusal: Refusal.Refusal, status: number): bool
 
 const saysRateLimit = (refusal: Refusal.Refusal): boolean => refusal.words.some((word) => /rate_?limit/i.test(word))
 
-/** A server that breaks off with no known word has failed, so 500. */
+/** A server that breaks off without a word that is known has failed, so 500. */
 const impliedStatus = (refusal: Refusal.Refusal): number =>
-  Rules.statuses.find(([word]) => refusal.words.some((said) => word.test(said)))?.[1] ?? 500
+  Rules.statuses.find(([pattern]) => refusal.words.some((word) => pattern.test(word)))?.[1] ?? 500
 
-const passing = (refusal: Refusal.Refusal, status: number): Rules.Meaning | undefined => {
+const transient = (refusal: Refusal.Refusal, status: number): Rules.Meaning | undefined => {
   if (status < 400) return { _tag: "Response" }
-  const byStatus = Rules.passingStatuses[status] ?? (status >= 500 ? "ServerError" : undefined)
+  const byStatus = Rules.transientStatuses[status] ?? (status >= 500 ? "ServerError" : undefined)
   const asked = refusal.shouldRetry === true ? "ServerError" : undefined
   if (byStatus === undefined && asked === undefined) return undefined
-  const byWord = Rules.passingWords.find(([word]) => refusal.words.some((said) => word.test(said)))?.[1]
+  const byWord = Rules.transientWords.find(([pattern]) => refusal.words.some((word) => pattern.test(word)))?.[1]
   return { _tag: "Transient", reason: byWord ?? byStatus ?? "ServerError" }
 }
 
@@ -136,7 +136,7 @@ const factsOf = (refusal: Refusal.Refusal, sender: Sender) => ({
   partial: sender.sofar === undefined ? undefined : Key.redact(sender.key, sender.sofar.partial),
   status: refusal.httpStatus,
   code: shown(refusal.code, 120, sender),
-  // A body of no known shape is no reason, but a reader may make something of it.
+  // A body of no known shape gives no reason, but a reader may make something of it.
   detail: shown(refusal.text === "" ? refusal.message : refusal.text, 800, sender),
   requestId: shown(refusal.requestId, 200, sender),
   shouldRetry: refusal.shouldRetry
@@ -148,18 +148,18 @@ const shown = (text: string | undefined, most: number, sender: Sender): string |
 
 const preview = (text: string, sender: Sender): string => shown(text, 120, sender) ?? ""
 
-/** JSON has numbers that are infinite when they are read (`1e999`), and none to write those with. */
+/** A JSON number may be infinite once it is read (`1e999`), and cannot be written again. */
 const counted = (usage: Fault.About["usage"]): Fault.About["usage"] =>
   usage === undefined
     ? undefined
     : Object.fromEntries(Object.entries(usage).filter(([, count]) => Number.isFinite(count)))
 
-/** As MiniMax writes behind 2056, and as Anthropic writes behind a spend limit (API docs, rate limits). */
+/** As MiniMax writes it after 2056, and Anthropic after a spend limit (API docs, rate limits). */
 const resetsAt = ({ text }: Refusal.Refusal): DateTime.Utc | undefined => {
   const minimax = /resets? at (\d{4}-\d\d-\d\d[T ][\d:.]{4,15}(?:Z|[+-]\d\d:?\d\d))/i.exec(text)?.[1]
   const anthropic = /regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC/i.exec(text)
   const at = Date.parse(minimax ?? (anthropic === null ? "" : `${anthropic[1]}T${anthropic[2]}Z`))
-  // A year of five digits is a mistake, and written in a way that not every reader takes.
+  // A year of five digits is a mistake, and not every reader of dates accepts how it is written.
   return at >= 0 && at < endOfYears ? DateTime.unsafeMake(at) : undefined
 }
 

@@ -17,8 +17,8 @@ type Classes = {
 }
 
 /**
- * What one request failed with: the facts of an error but for those of its call. An error has a stack and is checked
- * against its schema, so it is made once, by `make`, when all is known.
+ * What one request failed with: the facts of an error without those of its call. An error has a stack and is checked
+ * against its schema, so it is made only once, by `make`, when all facts are known.
  */
 export type Failure = {
   readonly [Tag in keyof Classes]: Omit<Schema.Struct.Type<Classes[Tag]["fields"]>, keyof OfCall>

@@ -1,9 +1,9 @@
 /**
- * Why an answer with a 2xx is not one.
+ * Why a 2xx is not a usable answer.
  */
 import type * as ProviderError from "../ProviderError.js"
 
-/** What a protocol says of an answer that it cannot read to its end, and the reading of the body adds. */
+/** What a protocol finds wrong with an answer, and what reading the body finds. */
 export type Fault = Refused | Malformed | BrokenOff | Cut | Stalled
 
 /** The server's error, inside the 200. */
@@ -18,34 +18,34 @@ export interface Malformed extends About {
   readonly _tag: "Malformed"
   /** What is wrong with it. */
   readonly reason: ProviderError.InvalidResponseReason
-  /** What came instead. Empty where what is known of the body says it better. */
+  /** The beginning of what arrived instead. Empty where the other fields say it better. */
   readonly preview: string
 }
 
 /** The model broke off. */
 export interface BrokenOff {
   readonly _tag: "BrokenOff"
-  /** The word that stands where a reason to finish would. */
+  /** The value in place of a finish reason. */
   readonly code: string
   /** What the word means. */
   readonly reason: "Overloaded" | "ServerError"
 }
 
-/** It ended before it was finished. */
+/** It ended before it was complete. */
 export interface Cut {
   readonly _tag: "Cut"
-  /** The system's word for how the connection broke, if it did. */
+  /** The system's code for how the connection broke, if it did. */
   readonly code: string | undefined
 }
 
-/** Nothing came for too long. */
+/** Nothing arrived for too long. */
 export interface Stalled {
   readonly _tag: "Stalled"
-  /** No byte (`idle`), or bytes but no output of the model (`stall`). */
+  /** No bytes (`idle`), or bytes but no model output (`stall`). */
   readonly clock: "idle" | "stall"
 }
 
-/** What else is known of an answer that came whole, and is still not what was asked for. */
+/** What else is known of a complete answer that is still not what was asked for. */
 export type About = Partial<
   Pick<ProviderError.InvalidResponse, "mismatch" | "refusal" | "tool" | "finishReason" | "usage">
 >

@@ -27,7 +27,7 @@ export interface Refusal {
   readonly words: ReadonlyArray<string>
   /** The one of `words` worth showing. */
   readonly code: string | undefined
-  /** What the server says to a reader: its message, or the body as it came if its shape is unknown. */
+  /** What the server says to a reader: its message, or the body as it arrived if its shape is unknown. */
   readonly message: string
   /**
    * All text in which a reason may stand: message, parameter, the upstream's own words. Empty where the body is JSON of
@@ -110,7 +110,7 @@ export const retryAfter = (headers: Raw["headers"], now: number): number | undef
 
 const aYear = 366 * 24 * 60 * 60 * 1000
 
-/** Longer than any number or date is. */
+/** No number or date is longer. */
 const isShort = (value: string | undefined): value is string => value !== undefined && value.length < 100
 
 const number = (value: string | undefined): number | undefined =>
@@ -141,7 +141,7 @@ const fields = (body: string): Json.Fields | undefined => {
 
 const parse = (body: string): Json.Fields => fields(body) ?? (isJson(body) ? half(body.slice(0, 8 * most)) : {})
 
-/** It may still have been cut off. */
+/** Whether it is JSON, even if it was cut off. */
 const isJson = (body: string): boolean => /^\s*[{[]/.test(body)
 
 /** Marks where a text was cut off. A code that ends with it is ignored: the rest of it may be a different code. */
@@ -173,11 +173,11 @@ const closed = (body: string): { readonly json: string; readonly lastComma: numb
     else if (char === ",") lastComma = i
   }
   // An escape has at most six characters; an incomplete one is dropped.
-  const whole =
+  const intact =
     inText && escaped >= 0 && !/^\\(u[\da-f]{4}|[^u])/i.test(body.slice(escaped)) ? body.slice(0, escaped) : body
   // A number or a word may have continued.
   const ends = inText ? `${cutOff}"` : /[\w.+-]$/.test(body) ? "!" : ""
-  return { json: whole + ends + brackets.reverse().join(""), lastComma }
+  return { json: intact + ends + brackets.reverse().join(""), lastComma }
 }
 
 const inner = (body: Json.Fields): Json.Fields => {
@@ -204,8 +204,8 @@ const details = (detail: unknown): string | undefined =>
     .join("; ") || undefined
 
 /** An HTML page has its reason in the title; in any other text, white space is folded. */
-const plain = (whole: string): string => {
-  const text = whole.slice(0, most)
+const plain = (all: string): string => {
+  const text = all.slice(0, most)
   const page = /^\s*</.test(text)
   const title = page ? /<title[^<>]*>([^<]*)<\/title>/i.exec(text)?.[1] : undefined
   return (title ?? (page ? text.replace(/<[^<>]*>/g, " ") : text)).replace(/\s+/g, " ").trim()
@@ -217,7 +217,7 @@ const statusIn = (body: Json.Fields, error: Json.Fields): number | undefined =>
     .map(Number)
     .find((status) => status >= 400 && status < 600)
 
-/** Longer than any code is. A nested value has no word of its own, and a server may have given it methods. */
+/** A code, cut where it is longer than any code is. Of a nested value nothing is used: a server decides what is in it. */
 const wordOf = (value: unknown): ReadonlyArray<string> =>
   isText(value)
     ? value.endsWith(cutOff)

@@ -4,7 +4,7 @@
  */
 import type * as ProviderError from "../ProviderError.js"
 
-/** What a refusal means, before anything is said of the call it belongs to. */
+/** What a refusal means, whatever call it belongs to. */
 export type Meaning =
   | { readonly _tag: "Quota" }
   | { readonly _tag: "Request"; readonly reason: ProviderError.InvalidRequestReason }
@@ -20,7 +20,7 @@ export interface Row {
   /**
    * Against everything the server wrote. The server may repeat the user's own words, and mostly does at 400, 422 and
    * 5xx. So such a row names its statuses, and if one of these is among them, its text must match the beginning of a
-   * message. (For a reason of `InvalidRequest` at a 4xx that is stricter than needed, which does no harm.)
+   * message. (For a row of `request` at a 4xx that is stricter than it has to be, which does no harm.)
    */
   readonly text?: RegExp
   /** Fits although the server's code says `rate_limit`. */
@@ -173,13 +173,13 @@ export const auth: ReadonlyArray<Row> = [
 ]
 
 /** The server's word for a problem that passes. It refines the reason; it does not make a 4xx transient. */
-export const passingWords: ReadonlyArray<readonly [word: RegExp, reason: ProviderError.TransientReason]> = [
+export const transientWords: ReadonlyArray<readonly [pattern: RegExp, reason: ProviderError.TransientReason]> = [
   [/overloaded|^server_busy$/, "Overloaded"],
   [/rate_?limit|^limitation$|^minimax:1002$/i, "RateLimited"],
   [/^timeout_error$|^minimax:1001$/, "TimedOut"]
 ]
 
-export const passingStatuses: { readonly [status: number]: ProviderError.TransientReason } = {
+export const transientStatuses: { readonly [status: number]: ProviderError.TransientReason } = {
   408: "TimedOut",
   409: "Conflict",
   425: "Conflict",
@@ -191,7 +191,7 @@ export const passingStatuses: { readonly [status: number]: ProviderError.Transie
 }
 
 /** The status that an error inside a 200 would have had over HTTP, looked up by the server's word for it. */
-export const statuses: ReadonlyArray<readonly [word: RegExp, status: number, from: string]> = [
+export const statuses: ReadonlyArray<readonly [pattern: RegExp, status: number, from: string]> = [
   [
     /^(authentication_error|authorized_error|invalid_key|invalid_api_key|minimax:(1004|2049))$/,
     401,

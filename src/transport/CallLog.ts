@@ -7,7 +7,7 @@ import type * as Key from "../credential/Key.js"
 import type * as ProviderError from "../ProviderError.js"
 import * as Failure from "../refusal/Failure.js"
 
-/** It is its own place in the line, which the gate keeps; the requests, and how they ended, are kept here. */
+/** It also serves as the call's place in the line, which the gate maintains. */
 export class CallLog extends Gate.Place {
   /** HTTP requests made. */
   private attempts = 0
@@ -17,7 +17,7 @@ export class CallLog extends Gate.Place {
   key: Key.Key | Key.NoKey | undefined
   /** The number of its turn at the gate. */
   turn = 0
-  /** Whether a request was repeated because its key had been replaced meanwhile. Once is enough. */
+  /** Whether a request has been repeated because its key had been replaced in the meantime. Once is enough. */
   hasTriedNewKey = false
 
   /** A request is about to be sent. */
@@ -27,7 +27,7 @@ export class CallLog extends Gate.Place {
     this.turn = turn.number
   }
 
-  /** The error of a failure. Here it is made, because here the facts of the whole call are known. */
+  /** The error of a failure. It is made here, because here the facts of the whole call are known. */
   failed(failure: Failure.Failure): ProviderError.ProviderError {
     const { attempts } = this
     // Only if this failure belongs to a request: some come before anything is sent.
