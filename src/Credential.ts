@@ -56,7 +56,7 @@ export interface Options {
 
 /**
  * Makes a credential, for layers that share one key at one host, or for `Transport.transformClient`. It belongs to the
- * first host that it is used at. With a `KnownGood` in the context, the flag begins with what that remembers of the key.
+ * first host that it is used at. With a `KnownGood` in the context, the flag begins as that remembers it.
  *
  * @example
  * import { Config, Effect } from "effect"

@@ -292,7 +292,7 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>("knowng
     contentType: Schema.optional(Schema.String),
     /** Where a redirect points, if the server said so. */
     location: Schema.optional(Schema.String),
-    /** One place where the value does not fit, in one line of at most 200 characters: "city: expected string, got 42". */
+    /** One place where the value does not fit, in at most 200 characters: "city: expected string, got 42". */
     mismatch: Schema.optional(Schema.String),
     /** The tool whose arguments are not JSON. */
     tool: Schema.optional(Schema.String),

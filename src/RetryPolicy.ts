@@ -19,8 +19,8 @@ import type * as ProviderError from "./ProviderError.js"
 type Error = ProviderError.ProviderError
 
 /**
- * What a provider takes: the known-good flag of its key in, a schedule out. It is built for each call, once something has
- * failed, so it keeps nothing from one call to the next.
+ * What a provider takes: the known-good flag of its key in, a schedule out. A schedule is built for each call that has
+ * failed, so nothing is kept from one call to the next.
  */
 export type RetryPolicy = (knownGood: Ref.Ref<boolean>) => Schedule.Schedule<unknown, Error>
 
@@ -42,7 +42,7 @@ export interface Options {
    * Whether a request is sent again though the server may have taken it: the connection broke before an answer, or the
    * answer broke off before its first output. Such a server may finish the answer and charge for it, once for each try.
    * Default true: most of these requests never reached a model. With false, a request is sent again only if none of it
-   * can have been written (the host was not found, or did not accept the connection), or if the server itself refused it.
+   * can have been written (the host was not found, or did not accept the connection), or if the server refused it.
    */
   readonly mayPayTwice?: boolean | undefined
 }

@@ -155,7 +155,7 @@ describe("the message", () => {
   it("is one line of facts", () => {
     expect(six(full).map((error) => error.message)).toEqual([
       `mimo Blank MIMO_API_KEY ${told}`,
-      `mimo key 0a1b2c3d (accepted before) ${told}`,
+      `mimo key 0a1b2c3d (known good) ${told}`,
       `mimo RateLimited ${told}`,
       `mimo quota ${told}`,
       `mimo ContextOverflow ${told}`,

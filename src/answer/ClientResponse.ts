@@ -96,8 +96,8 @@ const sourceOf = (response: Response): unknown => {
   const prototype: unknown = Object.getPrototypeOf(response)
   const source: unknown = Object.getOwnPropertyDescriptor(response, "source")?.value
   if (prototype === fetchPrototype) return source
-  // The responses of Node's clients cannot be imported here. Their classes extend this one directly, and neither is made
-  // of a `Response`.
+  // The classes of Node's clients cannot be imported here. Both extend this one directly, and neither is made of a
+  // `Response`.
   const isOfNode = prototype instanceof Inspectable.Class && Object.hasOwn(prototype, "constructor")
   return isOfNode && !(source instanceof globalThis.Response) ? source : undefined
 }

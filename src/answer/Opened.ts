@@ -267,8 +267,8 @@ const written = (opened: Opened): Events<never> => {
 }
 
 /**
- * Calls `onEvent` with each event as it comes, and gives the reply that they add up to. No fiber wakes between the first
- * event and the last. What `onEvent` throws is a defect.
+ * Calls `onEvent` with each event as it arrives, and gives the reply that they add up to. No fiber wakes between the
+ * first event and the last. What `onEvent` throws is a defect.
  */
 export const listen = <R>(
   open: Open<R>,

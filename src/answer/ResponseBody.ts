@@ -1,6 +1,6 @@
 /**
- * How the body of a response is read in one piece, all of it or only its beginning. Each way has a bound on bytes and on
- * time. `EventReader` reads a body as events, while they arrive.
+ * A body read in one piece, all of it or only its beginning, with a bound on bytes and on time. `EventReader` reads a
+ * body as events, while they arrive.
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

@@ -2,9 +2,9 @@
  * When a key stops being known good, so that a revoked key is not hammered for ever. Plain state: the caller passes the
  * time.
  *
- * Three calls in a row that used up their retries are enough. But in a long line each call is refused once before any has
- * used up its retries, so nine calls refused one after the other count as well. Neither counts while a request with the
- * key is being served.
+ * Three calls in a row that used up their retries are enough. But in a long line, each call is refused once before any
+ * has used up its retries, so nine calls refused one after the other are enough as well. Neither counts while a request
+ * with the key is being served.
  */
 
 /** A call that was refused, and the number of its last request's turn at the gate. */
@@ -33,8 +33,8 @@ const refusedSpread = 10_000
 const mostExhausted = 3
 
 /**
- * While others are in flight, they must be spread over this many milliseconds: at a full gateway, three can fail between
- * two answers.
+ * While others are in flight, they must be spread over this many milliseconds: a full gateway may fail three calls
+ * between two answers.
  */
 const exhaustedSpread = 1000
 

@@ -250,7 +250,7 @@ export class Gate {
     // Others were accepted between its two refusals, so this one is about the request, not about the key.
     if (isItsOwn && !this.window.isFull(this.inFlight + 1)) return
     if (retryAfter > longestClosing && !isItsOwn) {
-      // The minute was waited out, and the server asks for as long again. To hold calls back would only delay that news.
+      // The minute was waited out, and the server asks for as long again: holding calls back would only delay that news.
       if (sentAt >= this.cutWaitEnds) return this.window.open()
       this.cutWaitEnds = now + longestClosing
     }
@@ -369,8 +369,8 @@ export class Gate {
   }
 
   /**
-   * Makes sure that the first in line wakes in time: when it went to sleep, it may not have been first, or its wait may have
-   * been longer. An alarm that rings too early costs one look.
+   * Makes sure that the first in line wakes in time: when it went to sleep, it may not have been first, or may have had
+   * longer to wait. An alarm that rings too early costs one look.
    */
   private setAlarm(now: number): void {
     const [first] = this.line

@@ -290,8 +290,8 @@ const invisible =
 
 /** What a server wrote, as one line that is safe to show, of at most `most` characters. `scrub` removes the key. */
 export const shown = (text: string, most: number, scrub: (text: string) => string): string =>
-  // The text may be megabytes long, so not all of it is scrubbed, but far more than is shown. Controls go first, because
-  // they can stand between the letters of a key; the cut comes last, because the mask may be longer than the key.
+  // The text may be megabytes long, so not all of it is scrubbed, but far more than is shown. Controls are removed first,
+  // because they can stand between the letters of a key; the cut comes last, because the mask may be longer than the key.
   cut(scrub(oneLine(controls(cut(text, most * 8 + 512)))), most)
 
 const oneLine = (text: string): string => text.replace(/\s+/g, " ").trim()

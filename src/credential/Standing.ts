@@ -171,7 +171,7 @@ export class Standing {
     return Effect.as(key._tag === "Key" ? this.recall(key) : this.set(false), key)
   }
 
-  /** In a fiber of its own: all calls that begin meanwhile wait for the same answer, and interrupting one does not end it. */
+  /** In a fiber of its own: every call that begins meanwhile waits for its answer, and may be interrupted without it. */
   private recall(key: Key.Key): Effect.Effect<void> {
     const { memory } = this
     if (memory === undefined) return Effect.asVoid(this.set(false))

@@ -40,7 +40,7 @@ export interface Refusal {
   readonly shouldRetry: boolean | undefined
 }
 
-/** The most characters that are read of one text. Errors are a few hundred long, and one inside a 200 may be megabytes. */
+/** The most characters that are read of one text. Errors have a few hundred; one inside a 200 may have millions. */
 const most = 8192
 
 export const read = (raw: Raw): Refusal => {
@@ -217,7 +217,7 @@ const statusIn = (body: Json.Fields, error: Json.Fields): number | undefined =>
     .map(Number)
     .find((status) => status >= 400 && status < 600)
 
-/** A code, cut where it is longer than any code is. Of a nested value nothing is used: a server decides what is in it. */
+/** A code, cut where it is longer than any code is. A nested value is none, and a server decides what is in it. */
 const wordOf = (value: unknown): ReadonlyArray<string> =>
   isText(value)
     ? value.endsWith(cutOff)

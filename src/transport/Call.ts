@@ -67,7 +67,7 @@ export interface Attempt {
 
 type Response = Pick<HttpClientResponse.HttpClientResponse, "status" | "headers">
 
-/** Sends an attempt. It succeeds when the server has taken the request: with the first event, or with the whole answer. */
+/** Sends an attempt. It succeeds once the server has accepted the request: with the first event, or the whole answer. */
 export type Send<A, R> = (attempt: Attempt) => Effect.Effect<A, Error, R>
 
 export interface Call<A, R> {

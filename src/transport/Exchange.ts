@@ -299,8 +299,8 @@ export const broken = (
 }
 
 /**
- * The system's words for a certificate that cannot be verified: https://nodejs.org/api/tls.html#x509-certificate-error-codes,
- * the two of `tls.checkServerIdentity` and Bun's own.
+ * The system's codes for a certificate that cannot be verified: those of OpenSSL
+ * (https://nodejs.org/api/tls.html#x509-certificate-error-codes), the two of `tls.checkServerIdentity` and Bun's own.
  */
 const untrusted: ReadonlySet<string> = new Set([
   "UNABLE_TO_GET_ISSUER_CERT",

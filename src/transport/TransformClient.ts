@@ -1,7 +1,7 @@
 /**
- * The same calls for other people's clients: an `HttpClient` in, an `HttpClient` out, for any API whose 401 can pass. The
- * key goes only where the credential belongs, the calls wait at its gate, and a request that stays refused comes back as
- * the response that it was, so the program above sees what it would have seen.
+ * The same calls for other people's clients: an `HttpClient` in, an `HttpClient` out, for any API whose 401 can pass.
+ * The key goes only where the credential belongs, the calls wait at its gate, and a request that stays refused ends with
+ * the response that refused it, so the program above sees what it would have seen.
  */
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -97,7 +97,7 @@ class Transformed {
     })
   }
 
-  /** The memory knows a key at a host, so it needs the host before the key is read. A host that gets no key owns none. */
+  /** A memory knows a key at a host, so the host comes before the key. A host that must not get the key does not own it. */
   private own(request: Request): Effect.Effect<unknown> {
     const { allowInsecure, credential } = this.options
     const origin = Key.originOf(request)
@@ -143,17 +143,18 @@ const judged = (
 }
 
 /**
- * Puts the key of the credential into every request of a client, and gives it the retries of a provider: a key that was
- * accepted before and is refused is tried again, what may pass is waited out, calls with the same credential wait
- * together, and a key that stays refused is not tried any more.
+ * Puts the key of the credential into every request of a client, and gives it the retries of a provider: a known-good
+ * key that is refused is tried again, what may pass is waited out, calls with the same credential wait together, and a
+ * key that stays refused is no longer tried.
  *
- * A request that stays refused comes back as the response that it was, with at most 64 KiB of its body. An error is the
- * platform's own, and its `cause` the `ProviderError` that says what happened: `RequestError` where nothing was sent
- * (no key, another host, plain http) or the connection broke. No error and no response has the key in it, and a body
- * that a server streams is handed on as it comes. Over `fetch` it follows no redirect, because that would send the key along.
+ * A request that stays refused ends with the response that refused it, with at most 64 KiB of its body. An error is the
+ * platform's own, and its `cause` is the `ProviderError` that says what happened: `RequestError` where nothing was sent
+ * (no key, another host, plain http) or the connection broke. Neither an error nor a response has the key in it, and a
+ * body that a server streams is handed on as it arrives. Over `fetch` no redirect is followed, because that would send
+ * the key along.
  *
- * The client's own `mapRequest` (a base URL, say) is in effect before the key is put in; retries of its own multiply
- * with these.
+ * The client's own `mapRequest` (a base URL, say) takes effect before the key is put in. Each try of ours is retried by
+ * the client as well, if it has retries of its own.
  *
  * @example
  * import { HttpClient } from "@effect/platform"
@@ -242,7 +243,7 @@ const brokenOff = (
         description: cause.message
       })
 
-/** Whether the fault was found before anything was sent: an error of the server has a status, one of the system a code. */
+/** Whether nothing was sent: an error of the server has a status, and one of the system a code. */
 const wasNotSent = ({ code, status }: Error): boolean => code === undefined && status === undefined
 
 const notSent = (request: Request, cause: Error): HttpClientError.RequestError => {
