@@ -1,7 +1,7 @@
 import { Effect, Layer, Ref } from "effect"
 import { Chat, Opened, Provider, ProviderError } from "knowngood"
 
-/** A fake for tests: it says the same to every request. */
+/** A fake for tests: it gives the same answer to every request. */
 export const fake = (text: string): Provider.Service => {
   const finish = { reason: "stop", rawReason: "stop", usage: Chat.unknownUsage, model: "fake", id: undefined } as const
   const events: ReadonlyArray<Chat.Event> = [
@@ -11,7 +11,7 @@ export const fake = (text: string): Provider.Service => {
   return Provider.make({ id: "fake", open: () => Effect.succeed(Opened.fromEvents(events)) })
 }
 
-/** Asks for each reply once. `completeObject` and `verify` are made of `complete`, so they go through it, too. */
+/** Sends each request once. `completeObject` and `verify` are made of `complete`, so they are cached, too. */
 export const cached = (inner: Provider.Service) =>
   Effect.map(Ref.make<ReadonlyMap<string, Chat.Reply>>(new Map()), (memory) => {
     const complete: Provider.Service["complete"] = (request) =>
@@ -26,7 +26,7 @@ export const cached = (inner: Provider.Service) =>
     return Provider.make({ ...inner, complete })
   })
 
-/** Lets so many calls through and no more. A call begins with `open` or with `complete`, so both are guarded. */
+/** Lets this many calls through and no more. A call begins with `open` or `complete`, so both are limited. */
 export const limited = (inner: Provider.Service, calls: number) =>
   Effect.map(Ref.make(calls), (left) => {
     const spend = Effect.flatMap(
@@ -43,7 +43,7 @@ export const limited = (inner: Provider.Service, calls: number) =>
 const spent = (provider: string) =>
   new ProviderError.QuotaExceeded({ provider, attempts: 0, history: [], emitted: false })
 
-/** Between a program and whatever layer of a provider it has. */
+/** Stands between a program and the layer of its provider, whichever that is. */
 export const thrifty = Layer.effect(
   Provider.Provider,
   Effect.flatMap(Provider.Provider, (inner) => Effect.flatMap(limited(inner, 1000), cached))

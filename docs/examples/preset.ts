@@ -1,12 +1,12 @@
 import { Credential, OpenAiChat, Provider } from "knowngood"
 
-/** What this provider takes besides the options that every preset takes. */
+/** This provider's own options, besides those that every preset has. */
 export interface Own {
   /** Where the models run. Default `eu`. */
   readonly region?: "eu" | "us" | undefined
 }
 
-/** A preset for a provider that the package does not have: its hosts, its key, and how it speaks OpenAI's wire. */
+/** A preset for a provider that the package does not include: its hosts, its key, and its dialect of OpenAI's wire. */
 export const Nimbus = Provider.preset<Own>(({ region = "eu" }) => ({
   id: "nimbus",
   protocol: OpenAiChat.make({ maxTokens: "max_completion_tokens", output: "json", replaysReasoning: true }),

@@ -2,7 +2,7 @@ import { Effect, Layer } from "effect"
 import { Explain, type Provider, RetryObserver } from "knowngood"
 import { zh } from "knowngood/explain/zh"
 
-/** Logs "Retrying 1 of 2 in 0.6 s" before each wait, and why. */
+/** Logs "Retrying 1 of 2 in 0.6 s" and the reason before each wait. */
 export const notices = Layer.succeed(RetryObserver.RetryObserver, {
   onRetry: (notice) => {
     const { detail, title } = Explain.retrying(notice)

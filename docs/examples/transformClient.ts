@@ -2,7 +2,7 @@ import { HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platf
 import { Config, Context, Effect, Layer, Schema } from "effect"
 import { Credential, Explain, ProviderError, Transport } from "knowngood"
 
-/** A client of the weather service: its address, its key, and an error for whatever is no 2xx. */
+/** A client of the weather service: its address, its key, and an error for whatever is not a 2xx. */
 export class Weather extends Context.Tag("Weather")<Weather, HttpClient.HttpClient>() {
   static readonly layer = Layer.effect(
     Weather,

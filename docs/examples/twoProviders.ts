@@ -19,7 +19,7 @@ export const article = (subject: string) =>
     return text.text
   })
 
-/** Or one that stands in for another. */
+/** Or one of them is the fallback of the other. */
 export const either = Layer.effect(
   Provider.Provider,
   Effect.map(Effect.all([Planner, Writer]), ([planner, writer]) => Provider.fallback([planner, writer]))

@@ -17,7 +17,7 @@ export const write = (report: Report): string =>
   `${[
     "# Benchmarks",
     `Written by \`npm run bench\` on ${report.setting.date}, in ${report.minutes.toFixed(1)} minutes. Do not edit: run it again.`,
-    `${report.setting.machine}; Node ${report.setting.node}. Each number is the median of ${report.rounds} rounds; [the least, the most] stand beside it.`,
+    `${report.setting.machine}; Node ${report.setting.node}. Each number is the median of ${report.rounds} rounds, followed by [the least, the most].`,
     table(
       ["package", "version"],
       report.setting.packages.map(([name, version]) => [name, version])
@@ -63,28 +63,28 @@ export const write = (report: Report): string =>
 const goalsNote =
   "CPU of the client's process, as a ratio to a `fetch` loop written by hand on the same wire in the same run, unless a unit says otherwise. `over` is the HTTP client under this SDK: `NodeHttpClient.layerUndici` or `FetchHttpClient.layer`. `chat` is OpenAI's wire, `messages` Anthropic's. A goal counts as reached if the median reaches it on both."
 
-const outOfReach = `- **A request over \`FetchHttpClient\`.** The rows "Effect alone" are the client by itself, with no SDK: a fiber, an \`AbortSignal\`, a span, and headers that are copied into objects of its own, all before anything of ours runs. Where they miss a goal, nothing built on them can reach it. Over undici the same client leaves room, because \`undici.request\` costs a fraction of \`fetch\`.
-- **\`stream\`, where a call is short or every read is one event.** Running the smallest Effect stream there is, of one element, takes some 670 operations of the fiber, as many as two whole calls of ours without one; and each read takes some 30 more, in the channels that \`Stream.run*\` puts around whatever it runs. Neither is the SDK's to save. \`listen\` has none of it: it is for whoever needs the speed, and \`stream\` for whoever needs a \`Stream\`.
-- **Live memory of a long answer.** What grows is the answer's text, 0.8 MB of it here: a failure carries it as \`partial\`, so that a UI keeps what was shown. On Anthropic's wire the blocks that may have to be sent back hold it a second time.
-- **70 KB with Effect inside.** The program "Effect alone", which has no errors but the platform's, no retry and no key, is larger than that. Our own part is what its tables and rules say: which of the hundreds of recorded refusals means what, in plain data.
-- **Cold start.** Most of it is the same Effect being loaded.`
+const outOfReach = `- **A request over \`FetchHttpClient\`.** The rows "Effect alone" are the client alone, without an SDK: a fiber, an \`AbortSignal\`, a span, and headers copied into its own objects, all before any of our code runs. Where they miss a goal, nothing built on them can reach it. Over undici the same client leaves room, because \`undici.request\` costs a fraction of \`fetch\`.
+- **\`stream\`, where a call is short or every read is one event.** Running the smallest Effect stream there is, of one element, takes some 670 operations of the fiber, as many as two whole calls of ours without one; and each read takes some 30 more, in the channels that \`Stream.run*\` puts around whatever it runs. The SDK can save neither. \`listen\` has neither: use it if you need the speed, and \`stream\` if you need a \`Stream\`.
+- **Live memory of a long answer.** What grows is the answer's text, 0.8 MB of it here: a failure carries it as \`partial\`, so that a UI keeps what was shown. On Anthropic's wire, it is also in the blocks that may have to be sent back.
+- **70 KB with Effect inside.** The program "Effect alone", which has only the platform's errors, no retry and no key, is larger than that. Our own part is mostly tables and rules: what each of the hundreds of recorded refusals means, as plain data.
+- **Cold start.** Most of it is the time to load Effect.`
 
 const programsNote = (own: number): string =>
-  `It streams one chat and prints the text ([programs/](../test/bench/programs)); everything inside, for a browser, by esbuild. Of ours, ${(own / 1024).toFixed(1)} KB (gzip) are not Effect. Cold start: from the start of the process, of one minified file, to its first text. Type-check: \`tsc --noEmit\` with the published declarations, wall time.`
+  `It streams one chat and prints the text ([programs/](../test/bench/programs)); everything included, bundled for a browser by esbuild. Of ours, ${(own / 1024).toFixed(1)} KB (gzip) are not Effect. Cold start: from the start of the process, of one minified file, to its first text. Type-check: \`tsc --noEmit\` with the published declarations, wall time.`
 
 const retryNote =
-  "The same calls with `RetryPolicy.none` and `RetryPolicy.standard`, turn by turn in one process, 10 rounds. Where the spread is larger than the median, the difference is not measurable."
+  "The same calls with `RetryPolicy.none` and `RetryPolicy.standard`, taking turns in one process, 10 rounds. Where the spread is larger than the median, the difference is not measurable."
 
 const hotNote =
-  "Shares of CPU samples, by whose code they fell into; `native` is the engine and the system, mostly reads and writes of sockets. Shares under 2 % are left out."
+  "Shares of CPU samples, by whose code was running; `native` is the engine and the system, mostly reads and writes of sockets. Shares under 2 % are left out."
 
-const method = `- The mock service is plain \`node:http\` in a process of its own: keep-alive, bytes made beforehand, 1, 16 or 256 events per write. Every contender is bundled by esbuild and runs in a process of its own, so that none shares a heap or compiled code with another; they take turns within each round, and each round begins with another one.
-- Each process warms up for more than half a second of CPU time before the first round, and every answer is checked to be whole.
+const method = `- The mock service is plain \`node:http\` in a process of its own: keep-alive, bytes made beforehand, 1, 16 or 256 events per write. Every contender is bundled by esbuild and runs in a process of its own, so that none shares a heap or compiled code with another; they take turns within each round, and each round begins with a different one.
+- Each process warms up for more than half a second of CPU time before the first round, and every answer is checked to be complete.
 - CPU is \`process.cpuUsage()\` of the client, user and system. A ratio is taken round by round, and the median is that of the ratios.
 - "Reads" are network reads per event, counted in the client. A slow client finds more events in each read, which makes its events cheaper: only the paced measure gives everyone the same reads.
-- Live memory is \`heapUsed + external\` after a full collection; peak memory is the resident set's maximum as the system counts it. Each round is a fresh process, two at a time, because no clock is read.
-- \`@effect/ai-openai\` speaks only the Responses wire, so it is compared with a hand-written loop on that wire. \`ai\` and \`@effect/ai\` get shorter streams, so that a run ends: 2,000 events instead of 20,000, 50 instead of 1,000, 5,000 instead of 200,000.
-- The peers are the newest lines that say they run on Node 20 (\`openai\` 7, \`ai\` 7, \`undici\` 8 and \`eventsource-parser\` 4 want Node 22).
+- Live memory is \`heapUsed + external\` after a full collection; peak memory is the resident set's maximum as the system counts it. Each round is a fresh process, two at a time, because no time is measured.
+- \`@effect/ai-openai\` speaks only the Responses wire, so it is compared with a hand-written loop on that wire. \`ai\` and \`@effect/ai\` get shorter streams, to keep a run short: 2,000 events instead of 20,000, 50 instead of 1,000, 5,000 instead of 200,000.
+- The peers are the newest release lines that claim to run on Node 20 (\`openai\` 7, \`ai\` 7, \`undici\` 8 and \`eventsource-parser\` 4 want Node 22).
 - \`npm run bench -- --quick --json\` prints the ratios of a short run.`
 
 const goal = (goal: Goal.Goal): ReadonlyArray<string> => [
