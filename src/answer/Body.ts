@@ -148,7 +148,7 @@ class ReadableBody implements Body {
 
 type Bytes = Stream.Stream<Uint8Array, HttpClientError.ResponseError>
 
-/** A fiber pulls a chunk when asked. If the stream has no byte at all, the body may still come in one piece. */
+/** A fiber pulls a chunk when asked. If the stream has no byte at all, the body may still be had in one piece. */
 export const fromStream = (
   stream: Bytes,
   inOnePiece: Effect.Effect<Uint8Array, HttpClientError.ResponseError> = Effect.succeed(new Uint8Array(0))

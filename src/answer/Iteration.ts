@@ -218,7 +218,7 @@ class Iteration<R> implements AsyncGenerator<Event, void, undefined> {
     }
   }
 
-  /** Whether there are more events now. If not, they are waited for, or there are none and the fiber wakes. */
+  /** Whether there are more events now. If not, this waits for more, or wakes the fiber because there are none. */
   private takeMore(state: Following): boolean {
     if (state.stop !== undefined) return false
     if (state.batch.done) return this.close(state, Effect.void)

@@ -147,7 +147,7 @@ const endOfLines = (chunk: Uint8Array): number => {
   return lf === chunk.length ? lf : lf + chunk.subarray(lf).lastIndexOf(CR) + 1
 }
 
-/** Where the value begins of a field whose name ends here; -1 if the name goes on. A field without a colon is empty. */
+/** Where the value of a field begins, whose name ends here; -1 if the name goes on. Without a colon it is empty. */
 const valueAt = (text: string, at: number, end: number): number => {
   if (at === end) return end
   if (text.charCodeAt(at) !== COLON) return -1

@@ -11,7 +11,7 @@ import * as FiberId from "effect/FiberId"
 /** Runs an effect in a fiber of its own. */
 export type Fork = (effect: Effect.Effect<void>) => void
 
-/** The moment by which one exchange must hear something. */
+/** The moment by which something has to arrive for one exchange. */
 export class Watch {
   private due = never
   private expire: (fork: Fork) => void = nothing
@@ -33,7 +33,7 @@ export class Watch {
     this.expire = nothing
   }
 
-  /** How long until the next moment. If it has come, `expire` is called, and nothing is awaited any more. */
+  /** How long it is until that moment. If it has come, `expire` is called, and nothing is awaited any more. */
   look(now: number, fork: Fork): number {
     const left = this.due() - now
     if (left > 0) return left
@@ -97,7 +97,7 @@ const millis = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNan
 export interface Watches {
   readonly begin: (watch: Watch) => Effect.Effect<void>
   readonly end: (watch: Watch) => void
-  /** Looks now: a moment has come nearer than the shortest wait. */
+  /** Looks now: a moment has become nearer than the shortest wait. */
   readonly wake: () => void
 }
 

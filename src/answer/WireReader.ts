@@ -62,7 +62,7 @@ export class WireReader {
     return this.take()
   }
 
-  /** The body ended, or was cut off: what was still held back, if it was a whole answer. */
+  /** The body has ended or was cut off. Gives what was held back, if the answer is complete. */
   end(): ReadonlyArray<Chat.Event> {
     if (this.step === "more") this.step = this.decoder.end(this.events)
     return this.take()

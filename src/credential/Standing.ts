@@ -25,9 +25,9 @@ type Request = HttpClientRequest.HttpClientRequest
 /** How often the date of a key that is still being accepted is rewritten, in milliseconds. */
 const rememberEvery = 24 * 60 * 60 * 1000
 
-/** Marks what `Credential.make` makes: an object that only looks like a credential is none. */
+/** Marks what `Credential.make` makes: an object that only looks like a credential is not one. */
 export const TypeId: unique symbol = Symbol.for("knowngood/Credential")
-/** Marks what `Credential.make` makes: an object that only looks like a credential is none. */
+/** Marks what `Credential.make` makes: an object that only looks like a credential is not one. */
 export type TypeId = typeof TypeId
 
 export class Standing {

@@ -217,7 +217,7 @@ const statusIn = (body: Json.Fields, error: Json.Fields): number | undefined =>
     .map(Number)
     .find((status) => status >= 400 && status < 600)
 
-/** A code, cut where it is longer than any code is. A nested value is none, and a server decides what is in it. */
+/** A code, cut where it is longer than any code is. A nested value is not a code: anything may be in it. */
 const wordOf = (value: unknown): ReadonlyArray<string> =>
   isText(value)
     ? value.endsWith(cutOff)

@@ -41,7 +41,7 @@ export interface Answered extends Omit<ResponseBody.Source, "waits" | "onEnd"> {
 
 type SentExit = Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>
 
-/** It never fails: Effect logs the failure of a fiber that nobody waits for, and this one may quote the key. */
+/** It gives the failure as a value: Effect logs a fiber that fails while nobody awaits it, and this may quote the key. */
 type Sent = Fiber.RuntimeFiber<SentExit>
 
 export const make = (options: Options): Exchanges => new Exchanges(options)

@@ -30,7 +30,7 @@ export interface Options {
   readonly provider: string
   /**
    * The key that is sent, and its flag. The first host that gets the key owns it. A 2xx counts as accepted: only the
-   * program above knows what is inside. Its `concurrency` counts requests until their headers have come.
+   * program above knows what is inside. Its `concurrency` counts requests until their headers have arrived.
    */
   readonly credential: Credential.Credential
   /** How the key is written into a request. Default `Credential.bearer`. */

@@ -50,7 +50,7 @@ describe("what is read while nobody waits", () => {
     ["an early end", end, { _tag: "Failure", cause: { error: { _tag: "Cut" } } }],
     ["a defect", bytes(say("throw")), { _tag: "Failure", cause: { defect: { message: "the decoder's own" } } }]
   ] as const) {
-    it.effect(`${name} is told behind every event before it`, () =>
+    it.effect(`${name} is reported after every event before it`, () =>
       Effect.gen(function* () {
         const { events, told, wire } = yield* reading
         wire.come(bytes(say("a")))

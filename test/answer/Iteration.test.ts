@@ -42,7 +42,7 @@ describe("iterate", () => {
     expect(events).toEqual([])
   })
 
-  it("and behind the first, with what came", async () => {
+  it("and after the first, with what arrived", async () => {
     const { error, events } = await iterated(runtimeOf([cut]))
     expect(error).toMatchObject({ _tag: "Transient", emitted: true, partial: "Hello, " })
     expect((error as ProviderError.ProviderError).attempts).toBe(1)
@@ -178,7 +178,7 @@ describe("iterate, given up while it waits", () => {
     expect(all.map(({ done }) => done)).toEqual([false, false, false, true, true, true])
   })
 
-  it("a failure is told once, behind every event before it, and then there is nothing more", async () => {
+  it("a failure is reported once, after every event before it, and then there is nothing more", async () => {
     const loop = Provider.iterate(ManagedRuntime.make(mimo([cut])).runPromise, hello)
     expect(await loop.next()).toEqual(text)
     expect(await soon(loop.next())).toMatchObject({ error: { _tag: "Transient", emitted: true, partial: "Hello, " } })

@@ -42,7 +42,7 @@ describe("listen", () => {
     }).pipe(Effect.provide(mimo([failed(503), { ...cut, body: ["drop"] }, streamed])))
   )
 
-  it.effect("what fails behind the first event is not retried; the error has what came", () =>
+  it.effect("what fails after the first event is not retried; the error has what arrived", () =>
     Effect.gen(function* () {
       const { events, reply } = listened()
       expect(yield* Effect.flip(reply)).toMatchObject({
@@ -133,7 +133,7 @@ describe("a fallback", () => {
     })
   )
 
-  it.scoped("never behind it", () =>
+  it.scoped("never after it", () =>
     Effect.gen(function* () {
       const provider = yield* spare([[cut], [streamed]])
       expect(yield* Effect.flip(provider.listen(hello, () => undefined))).toMatchObject({ emitted: true })
@@ -194,7 +194,7 @@ const followed = (follow: (tell: (event: Chat.Event) => void) => Effect.Effect<v
     )
   })
 
-/** A stream that breaks behind these events. */
+/** A stream that breaks after these events. */
 const breaking = (events: ReadonlyArray<Chat.Event>) =>
   Stream.concat(Stream.rechunk(Stream.fromIterable(events), 1), Stream.fail(busy))
 
@@ -228,7 +228,7 @@ for (const [way, follow] of ways) {
     }
 
     for (const so of [[], said.slice(0, 1), said.slice(0, 2)]) {
-      it.effect(`fails as its stream does behind ${so.length} events`, () =>
+      it.effect(`fails as its stream does after ${so.length} events`, () =>
         Effect.gen(function* () {
           const [events, exit] = yield* follow(Opened.fromStream(breaking(so)))
           expect(events).toEqual(so)

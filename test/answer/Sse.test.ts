@@ -127,7 +127,7 @@ describe("when an event comes out", () => {
   for (const first of ["\n", "\r", "\r\n"]) {
     for (const second of ["\n", "\r", "\r\n"]) {
       const ends = JSON.stringify(first + second)
-      // A CR and the LF behind it are one line end, not two.
+      // A CR and the LF after it are one line end, not two.
       const isOneEnd = first === "\r" && second === "\n"
       it(`${ends}: ${isOneEnd ? "not yet" : "while the body is still open"} (O68, O69)`, () => {
         expect(parse(byteByByte(bytes(`data: a${first}${second}`))).events).toEqual(isOneEnd ? [] : [["", "a"]])
@@ -135,7 +135,7 @@ describe("when an event comes out", () => {
     }
   }
 
-  it("CRLF that is cut behind its CR makes no event of its own (O70)", () => {
+  it("CRLF that is cut after its CR makes no event of its own (O70)", () => {
     const seen: Array<string> = []
     const parser = Sse.make({ onEvent: (data) => seen.push(data) })
     const after = ["event: e\r", "\n", "data: a\r", "\n", "\r", "\n", "\r", "\n", "data: b\r", "\n\r\n"].map(
@@ -162,7 +162,7 @@ describe("when an event comes out", () => {
     expect(events("data: a\r\r")).toEqual([["", "a"]])
   })
 
-  it("nothing behind [DONE] is read, be it JSON or not (O59)", () => {
+  it("nothing after [DONE] is read, be it JSON or not (O59)", () => {
     const reader = WireReader.make(OpenAiChat.make().decoder())
     const chunk = JSON.stringify({ choices: [{ index: 0, delta: { content: "a" }, finish_reason: "stop" }] })
     const seen = reader.feed(bytes(`data: ${chunk}\n\ndata: [DONE]\n\ndata: no JSON\n\n`))

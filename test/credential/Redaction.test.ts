@@ -170,7 +170,7 @@ describe("characters that do not show", () => {
     ["half a character", "a\ud83db\udc00", "ab"],
     ["white space is no such thing", "a\tb\nc\r\nd", "a\tb\nc\r\nd"],
     ["whole characters, and what joins them, stay", "👩‍💻 é 世界 ‌", "👩‍💻 é 世界 ‌"],
-    ["a bracket behind a line end stays", "\n[31m\n]0;", "\n[31m\n]0;"]
+    ["a bracket after a line end stays", "\n[31m\n]0;", "\n[31m\n]0;"]
   ] as const) {
     it(title, () => {
       expect(Redaction.controls(text)).toBe(expected)

@@ -52,7 +52,7 @@ for (const [name, client] of [
   ["fetch", FetchHttpClient.layer],
   ["undici", NodeHttpClient.layerUndici]
 ] as const) {
-  describe(`over ${name}, behind [DONE]`, () => {
+  describe(`over ${name}, after [DONE]`, () => {
     const provider = (port: number) =>
       Layer.provide(
         OpenAiCompatible.layer({
@@ -91,7 +91,7 @@ for (const [name, client] of [
   })
 }
 
-describe("behind [DONE], a body that goes on for ever", () => {
+describe("after [DONE], a body that goes on for ever", () => {
   /** Bytes as fast as they are taken. */
   const flood = Effect.acquireRelease(
     Effect.async<{
@@ -342,7 +342,7 @@ describe("what the platform says of a failure", () => {
 })
 
 describe("a POST that the server took, and never answered", () => {
-  /** Takes the whole request, then breaks the connection: before the headers, or behind them. */
+  /** Takes the whole request, then breaks the connection: before the headers, or after them. */
   const taker = (answers: boolean) =>
     Effect.acquireRelease(
       Effect.async<{ readonly port: number; readonly server: Http.Server; readonly taken: () => number }>((resume) => {
