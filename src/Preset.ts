@@ -65,7 +65,7 @@ export type ConfigOptions = Omit<Options, "apiKey"> & {
 export interface Deployment {
   /** Names the provider in errors and notices. */
   readonly id: string
-  /** Its wire, in its dialect: `OpenAiChat.make(dialect)`, `AnthropicMessages.make(dialect)`, or one of your own. */
+  /** Its wire, in its dialect: `OpenAiChat.make(dialect)`, `OpenAiResponses.make(dialect)`, `AnthropicMessages.make(dialect)`, or your own. */
   readonly protocol: Protocol.Protocol
   /** Up to where the wire's own paths begin, mostly with a `/v1` at its end. */
   readonly baseUrl: string

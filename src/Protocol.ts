@@ -8,7 +8,7 @@ import type * as Chat from "./Chat.js"
 import type * as Json from "./Json.js"
 import type * as Fault from "./refusal/Fault.js"
 
-/** One wire format, as one host speaks it. `OpenAiChat.make` and `AnthropicMessages.make` give one. */
+/** One wire format, as one host speaks it. `OpenAiChat.make`, `OpenAiResponses.make` and `AnthropicMessages.make` give one. */
 export interface Protocol {
   /** The wire's name. A `Replay` carries it, and is sent back only over the wire of that name. */
   readonly id: string

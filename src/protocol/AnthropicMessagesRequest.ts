@@ -5,6 +5,7 @@ import type * as Chat from "../Chat.js"
 import * as Message from "../chat/Message.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
+import * as CallIds from "./CallIds.js"
 import * as ToolCalls from "./ToolCalls.js"
 
 /** The id of this wire. It can read the replays that carry it. */
@@ -67,7 +68,7 @@ const budgetOf = (reasoning: Chat.Reasoning | undefined): number =>
 /** Joins consecutive messages of one role, because all results of a turn's tool calls must be in one message. */
 const encodeMessages = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Json.Fields> => {
   const turns: Array<{ readonly role: string; readonly content: Array<unknown> }> = []
-  const ids = new CallIds()
+  const ids = CallIds.make(written)
   for (const message of messages) {
     if (message.role === "system") continue
     const role = message.role === "assistant" ? "assistant" : "user"
@@ -79,7 +80,10 @@ const encodeMessages = (messages: ReadonlyArray<Chat.Message>): ReadonlyArray<Js
   return turns
 }
 
-const encodeMessage = (message: Exclude<Chat.Message, Chat.SystemMessage>, ids: CallIds): ReadonlyArray<unknown> => {
+const encodeMessage = (
+  message: Exclude<Chat.Message, Chat.SystemMessage>,
+  ids: CallIds.CallIds
+): ReadonlyArray<unknown> => {
   switch (message.role) {
     case "user":
       return encodeUser(message)
@@ -100,25 +104,25 @@ const encodeUser = (message: Chat.UserMessage): ReadonlyArray<Json.Fields> => {
 }
 
 /** Signed thinking goes back exactly as it came, except for ids that this wire does not accept. */
-const encodeAssistant = (message: Chat.AssistantMessage, ids: CallIds): ReadonlyArray<unknown> =>
+const encodeAssistant = (message: Chat.AssistantMessage, ids: CallIds.CallIds): ReadonlyArray<unknown> =>
   message.replay?.protocol === id
     ? Json.array(message.replay.content).map((block) => encodeReplayed(block, ids))
     : [...encodeContent(message.content), ...(message.toolCalls ?? []).map((call) => encodeToolCall(call, ids))]
 
 /** The input must be an object, even for a call whose arguments the program has rejected. */
-const encodeToolCall = ({ id, input, name }: Chat.ToolCall, ids: CallIds): Json.Fields => ({
+const encodeToolCall = ({ id, input, name }: Chat.ToolCall, ids: CallIds.CallIds): Json.Fields => ({
   type: "tool_use",
   id: ids.ofCall(id),
   name,
   input: Json.record(input) ?? (input === undefined || input === null ? {} : { value: input })
 })
 
-const encodeReplayed = (block: unknown, ids: CallIds): unknown => {
+const encodeReplayed = (block: unknown, ids: CallIds.CallIds): unknown => {
   const fields = Json.record(block)
   return fields?.["type"] === "tool_use" ? { ...fields, id: ids.ofCall(Json.string(fields["id"]) ?? "") } : block
 }
 
-const encodeToolResult = (message: Chat.ToolMessage, ids: CallIds): Json.Fields =>
+const encodeToolResult = (message: Chat.ToolMessage, ids: CallIds.CallIds): Json.Fields =>
   Json.defined({
     type: "tool_result",
     tool_use_id: ids.ofResult(message.toolCallId),
@@ -127,35 +131,7 @@ const encodeToolResult = (message: Chat.ToolMessage, ids: CallIds): Json.Fields 
     cache_control: encodeCache(message)
   })
 
-/**
- * The ids of the calls in one body. This wire accepts letters, digits, `_` and `-` (API reference, `tool_use.id`), and
- * no id twice: "`tool_use` ids must be unique". Ids of other wires may have other characters, or repeat in every turn.
- */
-class CallIds {
-  /** How often each id was used. */
-  private readonly taken = new Map<string, number>()
-  /** By an id in the history: the new ids of its calls that still await a result, oldest first. */
-  private readonly open = new Map<string, Array<string>>()
-
-  ofCall(id: string): string {
-    const unique = this.unique(written(id))
-    const open = this.open.get(id)
-    if (open === undefined) this.open.set(id, [unique])
-    else open.push(unique)
-    return unique
-  }
-
-  ofResult(id: string): string {
-    return this.open.get(id)?.shift() ?? written(id)
-  }
-
-  private unique(text: string): string {
-    const count = this.taken.get(text) ?? 0
-    this.taken.set(text, count + 1)
-    return count === 0 ? text : this.unique(`${text}_${count + 1}`)
-  }
-}
-
+/** What `tool_use.id` accepts (API reference), which also says: "`tool_use` ids must be unique". */
 const written = (id: string): string => (id === "" ? "call" : id.replace(/[^\w-]/g, "_"))
 
 /** Leaves out text that is only white space, which is a 400. */

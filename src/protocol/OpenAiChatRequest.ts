@@ -190,7 +190,7 @@ const inWords = (output: Chat.Request["output"], { output: how = "schema" }: Dia
 }
 
 /** OpenAI holds the model to a schema only if each object lists all its properties as required and allows no others. */
-const isStrict = (schema: unknown): boolean => {
+export const isStrict = (schema: unknown): boolean => {
   if (Array.isArray(schema)) return schema.every(isStrict)
   const fields = Json.record(schema)
   if (fields === undefined) return true

@@ -1,5 +1,6 @@
 /**
- * OpenAI's chat completions. Host and fields: OpenAI API docs; its reasoning models refuse `max_tokens` (recorded).
+ * OpenAI, over either of its wires. Host and fields: OpenAI API docs; in chat completions, its reasoning models refuse
+ * `max_tokens` (recorded).
  */
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as ConfigError from "effect/ConfigError"
@@ -8,11 +9,18 @@ import type * as Layer from "effect/Layer"
 import * as Credential from "../Credential.js"
 import * as Provider from "../Provider.js"
 import * as OpenAiChat from "../protocol/OpenAiChat.js"
+import * as OpenAiResponses from "../protocol/OpenAiResponses.js"
 
 /** What OpenAI needs besides the common options. */
 export interface Own {
   /** The model of requests that name none. There is no default: models come and go. */
   readonly model: string
+  /**
+   * `chat`: chat completions. `responses`: the newer wire, on which the model sees its earlier reasoning again. OpenAI is
+   * asked to keep nothing (`store: false`); the reasoning goes back sealed, in `Reply.message`. It has no stop sequences:
+   * a request with `stop` fails with `InvalidRequest`, its `problem` `Unsupported`, and is not sent. Default `chat`.
+   */
+  readonly wire?: "chat" | "responses" | undefined
 }
 
 /** What `make` and `layer` take. */
@@ -21,9 +29,9 @@ export type Options = Provider.Options & Own
 /** What `layerConfig` takes: the same, with the key from `Config`. */
 export type ConfigOptions = Provider.ConfigOptions & Own
 
-const preset = Provider.preset<Own>(() => ({
+const preset = Provider.preset<Own>(({ wire }) => ({
   id: "openai",
-  protocol: OpenAiChat.make({ maxTokens: "max_completion_tokens" }),
+  protocol: wire === "responses" ? OpenAiResponses.make() : OpenAiChat.make({ maxTokens: "max_completion_tokens" }),
   baseUrl: "https://api.openai.com/v1",
   variable: "OPENAI_API_KEY",
   scheme: Credential.bearer,
@@ -52,7 +60,7 @@ export const make: (options: Options) => Effect.Effect<Provider.Keyed, never, Ht
  * import { Redacted } from "effect"
  * import { OpenAi } from "knowngood"
  *
- * const layer = (key: string) => OpenAi.layer({ model: "gpt-5.5", apiKey: Redacted.make(key) })
+ * const layer = (key: string) => OpenAi.layer({ model: "gpt-5.5", apiKey: Redacted.make(key), wire: "responses" })
  */
 export const layer: (options: Options) => Layer.Layer<Provider.Provider, never, HttpClient.HttpClient> = preset.layer
 

@@ -140,9 +140,15 @@ export const request: ReadonlyArray<Row> = [
   { status: [421], means: because("ContentFiltered"), from: "MiMo API docs, error codes" },
   {
     status: [400, 403],
-    word: /^(content_filter|content_policy_violation|data_inspection_failed|1301|minimax:(1026|1027))$/,
+    word: /^(content_filter|(image_)?content_policy_violation|bio_policy|data_inspection_failed|1301|minimax:(1026|1027))$/,
     means: because("ContentFiltered"),
     from: "Azure, OpenAI, DashScope, GLM and MiniMax API docs, error codes"
+  },
+  {
+    status: [400],
+    text: /^invalid prompt: your prompt was flagged/i,
+    means: because("ContentFiltered"),
+    from: "OpenAI, in issue threads"
   },
   {
     status: [403],
@@ -202,10 +208,10 @@ export const statuses: ReadonlyArray<readonly [pattern: RegExp, status: number, 
   [/^request_too_large$/, 413, "Anthropic API docs, errors"],
   [/^(rate_limit\w*|minimax:1002)$/, 429, "Anthropic, OpenAI, Groq, MiniMax"],
   [/^(\w*overloaded_error|server_busy)$/, 529, "Anthropic, Moonshot"],
-  [/^(timeout_error|minimax:1001)$/, 504, "Anthropic, MiniMax"],
+  [/^(timeout_error|vector_store_timeout|minimax:1001)$/, 504, "Anthropic, OpenAI, MiniMax"],
   [
-    /^(invalid_request_error|invalid[_-]argument|bad_request_error|tool_use_failed|context_length_exceeded|too_many_prompt_tokens|content_filter|minimax:(1026|1027|1039|2013|2061))$/,
+    /^(invalid_(request_error|argument|prompt)|invalid-argument|bio_policy|data_residency_mismatch|\w*_image(_\w+)?|image_\w+|bad_request_error|tool_use_failed|context_length_exceeded|too_many_prompt_tokens|content_filter|minimax:(1026|1027|1039|2013|2061))$/,
     400,
-    "Anthropic, Groq, Perplexity, MiniMax"
+    "Anthropic, Groq, Perplexity, MiniMax; OpenAI OpenAPI document, ResponseErrorCode"
   ]
 ]

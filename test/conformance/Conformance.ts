@@ -5,6 +5,7 @@ import * as Chat from "../../src/Chat.js"
 import type * as Protocol from "../../src/Protocol.js"
 import * as AnthropicMessages from "../../src/protocol/AnthropicMessages.js"
 import * as OpenAiChat from "../../src/protocol/OpenAiChat.js"
+import * as OpenAiResponses from "../../src/protocol/OpenAiResponses.js"
 import * as Classify from "../../src/refusal/Classify.js"
 import * as Fault from "../../src/refusal/Fault.js"
 import * as Refusal from "../../src/refusal/Refusal.js"
@@ -22,7 +23,12 @@ export interface Mismatch {
 
 type Protocols = { readonly [id in Recording["protocol"]]: Protocol.Protocol }
 
-const protocols: Protocols = { "openai-chat": OpenAiChat.make(), "anthropic-messages": AnthropicMessages.make() }
+const protocols: Protocols = {
+  "openai-chat": OpenAiChat.make(),
+  "anthropic-messages": AnthropicMessages.make(),
+  // There are no recordings of this wire so far.
+  "openai-responses": OpenAiResponses.make()
+}
 
 /** The same where the dialect knows `<think>`. */
 const thinking: Protocols = { ...protocols, "openai-chat": OpenAiChat.make({ thinkTags: true }) }

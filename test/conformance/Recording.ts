@@ -8,7 +8,7 @@ export interface Recording {
   readonly file?: string
   readonly body?: string | null
   readonly provider: string
-  readonly protocol: "openai-chat" | "anthropic-messages"
+  readonly protocol: "openai-chat" | "anthropic-messages" | "openai-responses"
   readonly kind?: "stream" | "response" | "error"
   readonly status: number
   readonly headers: { readonly [name: string]: string }

@@ -35,6 +35,7 @@ const knowngood: { readonly [namespace: string]: ReadonlyArray<string> } = {
   OpenAi: ["layer", "layerConfig", "make"],
   OpenAiChat: ["make"],
   OpenAiCompatible: ["layer", "layerConfig", "make"],
+  OpenAiResponses: ["make"],
   Opened: ["batch", "failed", "fromEvents", "fromStream", "listen", "next", "nothing", "opening", "toStream", "within"],
   Provider: [
     "Provider",

@@ -32,6 +32,7 @@ import {
   OpenAi,
   type OpenAiChat,
   OpenAiCompatible,
+  type OpenAiResponses,
   type Opened,
   type Protocol,
   Provider,
@@ -295,6 +296,7 @@ describe("options", () => {
     nothing<Fallback.Options>()
     nothing<Provider.Primitives>()
     nothing<OpenAiChat.Dialect>()
+    nothing<OpenAiResponses.Dialect>()
     nothing<AnthropicMessages.Dialect>()
     nothing<Credential.Options>()
     nothing<KnownGood.Options>()

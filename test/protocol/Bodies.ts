@@ -20,6 +20,7 @@ export type Preset = (
 /** Every preset, with the model `m`, so that bodies differ only in what the hosts demand. */
 export const presets = {
   openai: OpenAi.make,
+  responses: (options) => OpenAi.make({ ...options, wire: "responses" }),
   deepseek: DeepSeek.make,
   mimo: MiMo.make,
   minimax: MiniMax.make,

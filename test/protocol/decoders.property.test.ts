@@ -7,6 +7,7 @@ import { Chat, Credential, Provider, RetryPolicy } from "../../src/index.js"
 import type * as Protocol from "../../src/Protocol.js"
 import * as AnthropicMessages from "../../src/protocol/AnthropicMessages.js"
 import * as OpenAiChat from "../../src/protocol/OpenAiChat.js"
+import * as OpenAiResponses from "../../src/protocol/OpenAiResponses.js"
 import * as Fault from "../../src/refusal/Fault.js"
 import * as Gateway from "../../src/testing/Gateway.js"
 import * as Recording from "../conformance/Recording.js"
@@ -16,7 +17,8 @@ import { service } from "./Bodies.js"
 const openAiChat = OpenAiChat.make()
 const thinking = OpenAiChat.make({ thinkTags: true })
 const anthropicMessages = AnthropicMessages.make()
-const protocols = [openAiChat, anthropicMessages]
+const openAiResponses = OpenAiResponses.make()
+const protocols = [openAiChat, anthropicMessages, openAiResponses]
 
 /** The protocol, and its other dialects. */
 const dialects = (protocol: Protocol.Protocol): ReadonlyArray<Protocol.Protocol> =>
@@ -105,6 +107,44 @@ const anthropic = [
   .map(named)
   .join("")
 
+/** The shapes of OpenAI's OpenAPI document; not recorded. */
+const responses = [
+  { type: "response.created", response: { id: "r-1", object: "response", status: "in_progress", output: [] } },
+  { type: "response.output_item.added", output_index: 0, item: { id: "rs-1", type: "reasoning", summary: [] } },
+  {
+    type: "response.reasoning_summary_text.delta",
+    output_index: 0,
+    item_id: "rs-1",
+    summary_index: 0,
+    delta: "let me …"
+  },
+  { type: "response.reasoning_summary_text.delta", output_index: 0, item_id: "rs-1", summary_index: 1, delta: "思考" },
+  {
+    type: "response.output_item.done",
+    output_index: 0,
+    item: {
+      id: "rs-1",
+      type: "reasoning",
+      summary: [{ type: "summary_text", text: "let me …" }],
+      encrypted_content: "c2VhbA=="
+    }
+  },
+  { type: "response.output_item.added", output_index: 1, item: { id: "m-1", type: "message", content: [] } },
+  { type: "response.output_text.delta", output_index: 1, item_id: "m-1", content_index: 0, delta: "À bientôt, " },
+  { type: "keepalive", sequence_number: 7 },
+  { type: "response.output_text.delta", output_index: 1, item_id: "m-1", content_index: 0, delta: "世界 🌍" },
+  {
+    type: "response.output_item.added",
+    output_index: 2,
+    item: { id: "fc-1", type: "function_call", call_id: "c-1", name: "weather", arguments: "" }
+  },
+  { type: "response.function_call_arguments.delta", output_index: 2, item_id: "fc-1", delta: '{"city":"Zü' },
+  { type: "response.function_call_arguments.delta", output_index: 2, item_id: "fc-1", delta: 'rich"}' },
+  { type: "response.completed", response: { id: "r-1", object: "response", status: "completed", output: [] } }
+]
+  .map(named)
+  .join("")
+
 interface Written {
   readonly name: string
   readonly protocol: Protocol.Protocol
@@ -142,6 +182,35 @@ const written: ReadonlyArray<Written> = [
     name: "Anthropic's wire, broken off by an error",
     protocol: anthropicMessages,
     text: `${anthropic.slice(0, anthropic.indexOf("event: ping"))}event: error\n${data({ error: { type: "overloaded_error" } })}`,
+    ends: "Refused"
+  },
+  { name: "OpenAI's Responses", protocol: openAiResponses, text: responses, ends: "done" },
+  {
+    name: "OpenAI's Responses with CRLF",
+    protocol: openAiResponses,
+    text: responses.replaceAll("\n", "\r\n"),
+    ends: "done"
+  },
+  { name: "OpenAI's Responses, cut off", protocol: openAiResponses, text: responses.slice(0, 1200), ends: "Cut" },
+  {
+    name: "OpenAI's Responses, ended as OpenAI's other wire",
+    protocol: openAiResponses,
+    text: `${responses.slice(0, responses.indexOf("event: response.completed"))}data: [DONE]\n\n`,
+    ends: "done"
+  },
+  {
+    name: "OpenAI's Responses, broken off by an error",
+    protocol: openAiResponses,
+    text: `${responses.slice(0, responses.indexOf("event: keepalive"))}${named({ type: "error" })}`,
+    ends: "Refused"
+  },
+  {
+    name: "OpenAI's Responses, failed",
+    protocol: openAiResponses,
+    text: `${responses.slice(0, responses.indexOf("event: keepalive"))}${data({
+      type: "response.failed",
+      response: { status: "failed", error: { code: "server_error", message: "überlastet" } }
+    })}`,
     ends: "Refused"
   }
 ]
@@ -187,7 +256,11 @@ describe("any cut of the bytes gives the same events and the same end", () => {
     : []
 
   it.skipIf(streams.length === 0)("recorded streams, if ../shared/recordings exists", () => {
-    const wire = { "openai-chat": openAiChat, "anthropic-messages": anthropicMessages }
+    const wire = {
+      "openai-chat": openAiChat,
+      "anthropic-messages": anthropicMessages,
+      "openai-responses": openAiResponses
+    }
     fc.assert(
       fc.property(fc.constantFrom(...streams), sizes, (recorded, sizes) => {
         const whole = Recording.bytes(folder, recorded)
@@ -218,12 +291,26 @@ const known = fc.constantFrom(
     "data"
   ],
   ...["content_block", "stop_reason", "input", "partial_json", "signature", "input_tokens", "x_groq", "models"],
-  ...["__proto__", "constructor", "toString", "length", "summary", "created_at"]
+  ...["__proto__", "constructor", "toString", "length", "summary", "created_at"],
+  ...["output", "item", "item_id", "output_index", "content_index", "summary_index", "call_id", "response", "status"],
+  ...["incomplete_details", "reason", "annotations", "phase", "encrypted_content", "created_by"]
 )
 const word = fc.constantFrom(
   ...["message_start", "content_block_start", "content_block_delta", "message_delta", "message_stop", "error", "ping"],
   ...["text", "thinking", "tool_use", "redacted_thinking", "text_delta", "input_json_delta", "signature_delta"],
-  ...["stop", "length", "tool_calls", "end_turn", "max_tokens", "constructor", "__proto__", "<think>", "</think>", "{}"]
+  ...[
+    "stop",
+    "length",
+    "tool_calls",
+    "end_turn",
+    "max_tokens",
+    "constructor",
+    "__proto__",
+    "<think>",
+    "</think>",
+    "{}"
+  ],
+  ...["message", "reasoning", "function_call", "output_text", "summary_text", "completed", "incomplete", "failed"]
 )
 
 /** JSON that is nearly an answer: the right keys, with anything at all behind them. */
@@ -242,13 +329,50 @@ const nearly = fc.letrec<{ value: unknown; object: unknown }>((tie) => ({
 
 const anything = fc.oneof(fc.jsonValue({ maxDepth: 4 }), nearly.value, nearly.object)
 
+/** An item of OpenAI's Responses with anything in it. */
+const item = fc.record(
+  {
+    type: fc.constantFrom("message", "reasoning", "function_call", "hologram"),
+    id: fc.oneof(fc.constantFrom("i-1", "i-2"), nearly.value),
+    call_id: nearly.value,
+    name: fc.oneof(word, nearly.value),
+    arguments: fc.oneof(fc.constantFrom("{}", "{"), nearly.value),
+    content: fc.oneof(fc.array(nearly.object, { maxLength: 2 }), nearly.value),
+    summary: fc.oneof(fc.array(nearly.object, { maxLength: 2 }), nearly.value)
+  },
+  { requiredKeys: ["type"] }
+)
+
 /** The right frame around anything, so that the inner parts are reached. */
 const chunk = fc.oneof(
   anything,
   fc.record({ delta: nearly.object, finish_reason: nearly.value }).map((choice) => ({ choices: [choice] })),
   fc.record({ tool_calls: fc.array(nearly.object, { maxLength: 3 }) }).map((delta) => ({ choices: [{ delta }] })),
   fc.record({ type: word, index: nearly.value, content_block: nearly.object, delta: nearly.object }),
-  fc.record({ type: fc.constant("message_start"), message: nearly.object })
+  fc.record({ type: fc.constant("message_start"), message: nearly.object }),
+  fc
+    .record({
+      type: fc.constantFrom(
+        ...[
+          "created",
+          "completed",
+          "incomplete",
+          "failed",
+          "output_item.added",
+          "output_item.done",
+          "output_text.delta"
+        ],
+        ...["reasoning_summary_text.delta", "reasoning_text.delta", "refusal.delta", "function_call_arguments.delta"]
+      ),
+      output_index: fc.oneof(fc.constantFrom(0, 1), nearly.value),
+      item_id: nearly.value,
+      content_index: nearly.value,
+      delta: fc.oneof(fc.string(), nearly.value),
+      item: fc.oneof(item, nearly.object),
+      response: fc.oneof(fc.record({ status: word, output: fc.array(item, { maxLength: 3 }) }), nearly.object)
+    })
+    .map(({ type, ...fields }) => ({ type: `response.${type}`, ...fields })),
+  fc.record({ object: fc.constant("response"), status: word, output: fc.array(item, { maxLength: 3 }) })
 )
 
 describe("whatever arrives", () => {
@@ -315,6 +439,7 @@ describe("whatever arrives", () => {
     for (const protocol of protocols) {
       readAll(protocol, [bytes(data(`{"choices":[{"delta":${poison},"finish_reason":"stop"}],"usage":${poison}}`))])
       readAll(protocol, [bytes(data(`{"type":"message_start","message":${poison}}`))])
+      readAll(protocol, [bytes(data(`{"type":"response.output_item.done","item":${poison}}`))])
       const body = JSON.parse(`{"content":[${poison}],"choices":[{"message":${poison}}]}`)
       WireReader.decodeBody(protocol.decoder(), JSON.stringify(body))
     }
@@ -362,6 +487,55 @@ describe("encode, then decode", () => {
           JSON.stringify({ choices: [{ message: turn, finish_reason: "stop" }] })
         )
         expect(Fault.isFault(events) ? events : Chat.reply(events)?.message).toEqual(message)
+      }),
+      { numRuns: Effort.runs(150) }
+    )
+  })
+
+  it("an assistant's turn survives unchanged: OpenAI's Responses, with encrypted reasoning", () => {
+    fc.assert(
+      fc.property(assistant, fc.boolean(), ({ calls, reasoning = "", text }, alone) => {
+        const items = [
+          ...(reasoning === ""
+            ? []
+            : [
+                {
+                  id: "r",
+                  type: "reasoning",
+                  summary: [{ type: "summary_text", text: reasoning }],
+                  encrypted_content: "c"
+                }
+              ]),
+          ...(text === ""
+            ? []
+            : [
+                {
+                  id: "m",
+                  type: "message",
+                  role: "assistant",
+                  content: [{ type: "output_text", text, annotations: [] }]
+                }
+              ]),
+          ...calls.map(({ id, input, name }) => ({
+            type: "function_call",
+            call_id: id.slice(0, 64),
+            name,
+            arguments: JSON.stringify(input)
+          }))
+        ]
+        const ids = new Set(items.map((item) => ("call_id" in item ? item.call_id : item.id)))
+        fc.pre(ids.size === items.length)
+        const whole = { status: "completed", output: items }
+        const events = alone
+          ? readAll(openAiResponses, [bytes(data({ type: "response.completed", response: whole }))]).events
+          : WireReader.decodeBody(openAiResponses.decoder(), JSON.stringify(whole))
+        const message = Fault.isFault(events) ? undefined : Chat.reply(events)?.message
+        if (message === undefined) throw new Error("it was not decoded")
+        expect([message.content, message.reasoning ?? ""]).toEqual([text, reasoning])
+        const { input } = openAiResponses.encode({ messages: [message] }, options)
+        const said = text === "" ? [] : [{ role: "assistant", content: text }]
+        const plain = [...said, ...items.filter(({ type }) => type === "function_call")]
+        expect(input).toEqual(reasoning === "" ? plain : items)
       }),
       { numRuns: Effort.runs(150) }
     )
@@ -445,12 +619,20 @@ describe("JSON nested 200,000 deep", () => {
       `{"choices":[{"message":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":{"x":${nested}}}}]}}]}`
     ],
     ["in Anthropic's call", `{"content":[{"type":"tool_use","id":"a","name":"f","input":{"x":${nested}}}]}`],
+    [
+      "in a call of OpenAI's Responses",
+      `{"output":[{"type":"function_call","call_id":"a","name":"f","arguments":{"x":${nested}}}],"z":${nested}}`
+    ],
+    ["in what goes back to OpenAI's Responses", `{"output":[{"type":"hologram","x":${nested}}]}`],
+    ["in an error of OpenAI's Responses", `{"type":"error","message":"x","code":${nested}}`],
+    ["in a response that failed", `{"status":"failed","error":{"code":"server_error","message":${nested}}}`],
     ["in a list of models", `{"data":[{"id":"m","z":${nested}}],"z":${nested}}`]
   ]
   it("in a call does not make it a call without arguments", () => {
     for (const [protocol, text] of [
       [openAiChat, bodies.find(([name]) => name === "in a call")?.[1] ?? ""],
-      [anthropicMessages, bodies.find(([name]) => name === "in Anthropic's call")?.[1] ?? ""]
+      [anthropicMessages, bodies.find(([name]) => name === "in Anthropic's call")?.[1] ?? ""],
+      [openAiResponses, bodies.find(([name]) => name === "in a call of OpenAI's Responses")?.[1] ?? ""]
     ] as const) {
       expect(WireReader.decodeBody(protocol.decoder(), text)).toMatchObject({ _tag: "Malformed" })
     }
@@ -459,7 +641,7 @@ describe("JSON nested 200,000 deep", () => {
   for (const [name, text] of bodies) {
     it.effect(`${name} is an answer or a typed error, never a defect`, () =>
       Effect.gen(function* () {
-        for (const preset of ["openai", "anthropic"] as const) {
+        for (const preset of ["openai", "anthropic", "responses"] as const) {
           const provider = yield* service(preset, { policy: () => RetryPolicy.none })
           const request = { messages: [Chat.user("hi")] }
           const exits = [

@@ -9,6 +9,7 @@ import * as WireReader from "../../src/answer/WireReader.js"
 import { Chat } from "../../src/index.js"
 import * as AnthropicMessages from "../../src/protocol/AnthropicMessages.js"
 import * as OpenAiChat from "../../src/protocol/OpenAiChat.js"
+import * as OpenAiResponses from "../../src/protocol/OpenAiResponses.js"
 import * as Gateway from "../../src/testing/Gateway.js"
 import * as Recording from "../conformance/Recording.js"
 import { type Name, service } from "../protocol/Bodies.js"
@@ -271,7 +272,9 @@ describe.skipIf(!present)("recorded sequences", () => {
 describe.skipIf(!present)("encode, then decode", () => {
   const protocols = {
     "openai-chat": OpenAiChat.make({ replaysReasoning: true }),
-    "anthropic-messages": AnthropicMessages.make()
+    "anthropic-messages": AnthropicMessages.make(),
+    // There are no recordings of this wire so far; `decoders.property.test.ts` has what this test holds of the others.
+    "openai-responses": OpenAiResponses.make()
   }
 
   const decoded = (recorded: Recorded): ReadonlyArray<Chat.Event> => {

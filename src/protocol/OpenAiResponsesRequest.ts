@@ -1,0 +1,203 @@
+/**
+ * OpenAI's Responses: a request as their body.
+ */
+import type * as Chat from "../Chat.js"
+import * as Message from "../chat/Message.js"
+import * as Json from "../Json.js"
+import type * as Protocol from "../Protocol.js"
+import * as CallIds from "./CallIds.js"
+import { isStrict } from "./OpenAiChatRequest.js"
+import * as ToolCalls from "./ToolCalls.js"
+
+/** Whose replay this wire can read. */
+export const id = "openai-responses"
+
+/** How a host departs from OpenAI's Responses. Every field is optional; the norm is what OpenAI does. */
+export interface Dialect {
+  /**
+   * Asks for encrypted reasoning (`include`) and sends it back. A model that does not reason answers either with a 400.
+   * Default: unless the model's name is one of OpenAI's that do not reason: GPT-4 and older, and those with `-chat`.
+   */
+  readonly replaysReasoning?: boolean | undefined
+  /** Fields that every request of this host carries, unless the request sets them. */
+  readonly defaults?: Protocol.Body | undefined
+}
+
+interface Options extends Protocol.EncodeOptions {
+  readonly dialect: Dialect
+}
+
+export const encode = (request: Chat.Request, options: Options): Protocol.Body => {
+  const { dialect, model, stream } = options
+  // The history is the program's, so nothing has to be kept by the server.
+  const given: Protocol.Body = { store: false, ...dialect.defaults, ...request.extra }
+  const reasons = dialect.replaysReasoning ?? !knownNotToReason.test(model)
+  const isKept: IsKept = (item) => item["type"] !== "reasoning" || (reasons && canBeRead(item, given))
+  return {
+    ...given,
+    ...Json.defined({
+      model,
+      input: encodeMessages([...inWords(request.output), ...request.messages], isKept),
+      stream,
+      include: encodeInclude(given["include"], reasons),
+      tools: request.tools === undefined || request.tools.length === 0 ? undefined : request.tools.map(encodeTool),
+      tool_choice: ToolCalls.possible(request, dialect.defaults) ? encodeToolChoice(request.toolChoice) : undefined,
+      max_output_tokens: request.maxTokens,
+      temperature: request.temperature,
+      top_p: request.topP,
+      // The wire has no such field. It is written for `unsupported` to find.
+      stop: request.stop === undefined || request.stop.length === 0 ? undefined : request.stop,
+      // `user` is deprecated, and this is what takes its place (openai-node, `ResponseCreateParams`).
+      safety_identifier: request.user,
+      text: encodeOutput(request.output, given["text"]),
+      reasoning: encodeReasoning(request.reasoning, given["reasoning"])
+    })
+  }
+}
+
+/**
+ * "Encrypted content is not supported with this model", a 400 (pydantic-ai issues 2865 and 3326): `gpt-4o`,
+ * `openai/gpt-4.1`, `ft:gpt-4o:…`, `gpt-5-chat-latest`.
+ */
+const knownNotToReason = /(^|[/:])(gpt-[34]|chatgpt)|-chat(-|$)/i
+
+const encodeInclude = (given: unknown, reasons: boolean): unknown =>
+  reasons ? Array.from(new Set([...Json.array(given), "reasoning.encrypted_content"])) : undefined
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Messages
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Whether an item of an earlier answer can go back. */
+type IsKept = (item: Json.Fields) => boolean
+
+/** "Items are not persisted when `store` is set to false" (bifrost issue 5410): then only sealed reasoning can be read. */
+const canBeRead = (reasoning: Json.Fields, { store }: Protocol.Body): boolean =>
+  store !== false || Json.nonEmpty(reasoning["encrypted_content"]) !== undefined
+
+/** A call, its result and the reasoning before it are items of their own, in the order in which they came. */
+const encodeMessages = (messages: ReadonlyArray<Chat.Message>, isKept: IsKept): ReadonlyArray<unknown> => {
+  const ids = CallIds.make(written, longest)
+  return messages
+    .filter((message) => message.role !== "system" || message.content.trim() !== "")
+    .flatMap((message) => encodeMessage(message, ids, isKept))
+}
+
+/** `call_id` has 1 to 64 characters (OpenAPI document). */
+const longest = 64
+const written = (id: string): string => (id === "" ? "call" : id)
+
+const encodeMessage = (message: Chat.Message, ids: CallIds.CallIds, isKept: IsKept): ReadonlyArray<unknown> => {
+  switch (message.role) {
+    case "system":
+      return [{ role: "system", content: message.content }]
+    case "user":
+      return [{ role: "user", content: encodeContent(message.content) }]
+    case "assistant":
+      return encodeAssistant(message, ids, isKept)
+    case "tool":
+      return [encodeToolResult(message, ids)]
+    default:
+      throw new TypeError("a message has a role that there is not")
+  }
+}
+
+/** What has to go back goes back exactly as it came, but for ids that this wire does not take. */
+const encodeAssistant = (
+  message: Chat.AssistantMessage,
+  ids: CallIds.CallIds,
+  isKept: IsKept
+): ReadonlyArray<unknown> => {
+  if (message.replay?.protocol === id) {
+    return Json.array(message.replay.content).flatMap((item) => {
+      const fields = Json.record(item)
+      return fields === undefined || !isKept(fields) ? [] : [encodeReplayed(fields, ids)]
+    })
+  }
+  const { content } = message
+  const text = typeof content === "string" ? content : content.map(({ text }) => text).join("")
+  const calls = (message.toolCalls ?? []).map((call) => encodeToolCall(call, ids))
+  return text === "" ? calls : [{ role: "assistant", content: text }, ...calls]
+}
+
+const encodeToolCall = (call: Chat.ToolCall, ids: CallIds.CallIds): Json.Fields => ({
+  type: "function_call",
+  call_id: ids.ofCall(call.id),
+  name: call.name,
+  arguments: JSON.stringify(call.input ?? {})
+})
+
+/** Reasoning without a summary is a 400, also where there is none to show (Agora issue 141). */
+const encodeReplayed = (item: Json.Fields, ids: CallIds.CallIds): Json.Fields =>
+  item["type"] === "function_call"
+    ? { ...item, call_id: ids.ofCall(Json.string(item["call_id"]) ?? "") }
+    : item["type"] === "reasoning"
+      ? { summary: [], ...item }
+      : item
+
+/** The result of a call may have pictures on this wire. */
+const encodeToolResult = (message: Chat.ToolMessage, ids: CallIds.CallIds): Json.Fields => ({
+  type: "function_call_output",
+  call_id: ids.ofResult(message.toolCallId),
+  output: encodeContent(message.content)
+})
+
+const encodeContent = (content: string | ReadonlyArray<Chat.Part>): unknown =>
+  typeof content === "string" ? content : content.map(encodePart)
+
+const encodePart = (part: Chat.Part): Json.Fields =>
+  part.type === "text"
+    ? { type: "input_text", text: part.text }
+    : { type: "input_image", image_url: encodeImage(part.source), detail: "auto" }
+
+const encodeImage = (source: Chat.ImagePart["source"]): string =>
+  "url" in source ? source.url : `data:${source.mediaType};base64,${source.base64}`
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Tools
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Where `strict` is left out this wire makes the schema strict, so that an optional field would have to be there. */
+const encodeTool = (tool: Chat.ToolDefinition): Json.Fields =>
+  Json.defined({
+    type: "function",
+    name: tool.name,
+    description: tool.description,
+    parameters: tool.parameters,
+    strict: false
+  })
+
+const encodeToolChoice = (choice: Chat.Request["toolChoice"]): unknown =>
+  typeof choice === "object" ? { type: "function", name: choice.name } : choice
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Output and reasoning
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What else a program wants of the text stands beside the format: `verbosity`. */
+const encodeOutput = (output: Chat.Request["output"], given: unknown): unknown => {
+  if (output === undefined) return undefined
+  return { ...Json.record(given), format: encodeFormat(output) }
+}
+
+const encodeFormat = (output: NonNullable<Chat.Request["output"]>): unknown => {
+  if (output === "json") return { type: "json_object" }
+  const { name = "output", schema } = output
+  return { type: "json_schema", name, schema, strict: isStrict(schema) }
+}
+
+/** OpenAI refuses `json_object` unless the word JSON stands in the input. */
+const inWords = (output: Chat.Request["output"]): ReadonlyArray<Chat.Message> =>
+  output === "json" ? [Message.system("Answer with JSON and nothing else.")] : []
+
+/** What else a program wants of the reasoning stands beside the effort: `summary`. */
+const encodeReasoning = (reasoning: Chat.Reasoning | undefined, given: unknown): unknown =>
+  reasoning !== undefined && "effort" in reasoning ? { ...Json.record(given), effort: reasoning.effort } : undefined
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What is refused
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A text would go on past a stop sequence that is left out, so it is not; a seed is a wish, so it is. */
+export const unsupported = (body: Protocol.Body): string | undefined =>
+  body["stop"] === undefined ? undefined : "stop"
