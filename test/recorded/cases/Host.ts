@@ -24,7 +24,7 @@ export interface Wire {
 
 export interface Host extends Wire {
   readonly name: string
-  readonly wire: "OpenAI" | "Anthropic"
+  readonly wire: "OpenAI" | "OpenAI Responses" | "Anthropic"
   readonly make: (options: Provider.Options) => Effect.Effect<Provider.Service, never, HttpClient.HttpClient>
   /** Where a chat is posted. */
   readonly url: string
@@ -93,6 +93,52 @@ const anthropic: Wire = {
   error: (type, message) => ({ type: "error", error: { type, message } })
 }
 
+const output = (text: string) => ({
+  id: "m-1",
+  type: "message",
+  role: "assistant",
+  content: [{ type: "output_text", text, annotations: [] }]
+})
+const response = (status: string, fields: object = {}) => ({
+  id: "a-1",
+  object: "response",
+  status,
+  error: null,
+  incomplete_details: null,
+  output: [],
+  ...fields
+})
+const call = { id: "fc-1", type: "function_call", call_id: "call-1", name: "look" }
+
+/** The shapes of OpenAI's OpenAPI document; not recorded. */
+const openAiResponses: Wire = {
+  whole: (text) => Gateway.json(response("completed", { output: [output(text)] })),
+  opening: [
+    event("response.created", { response: response("in_progress") }),
+    event("response.output_item.added", { output_index: 0, item: { ...output(""), content: [] } })
+  ],
+  text: (text) =>
+    event("response.output_text.delta", { output_index: 0, item_id: "m-1", content_index: 0, delta: text }),
+  reason: (word) => [
+    word === "completed"
+      ? event("response.completed", { response: response("completed") })
+      : event("response.incomplete", {
+          response: response("incomplete", { incomplete_details: { reason: word } })
+        })
+  ],
+  // What a gateway sends; OpenAI's own stream is over before it.
+  end: "[DONE]",
+  toolCall: (args) => [
+    event("response.output_item.added", { output_index: 1, item: { ...call, arguments: "" } }),
+    ...[args.slice(0, 5), args.slice(5)].map((delta) =>
+      event("response.function_call_arguments.delta", { output_index: 1, item_id: "fc-1", delta })
+    ),
+    event("response.output_item.done", { output_index: 1, item: { ...call, arguments: args } })
+  ],
+  words: { stop: "completed", length: "max_output_tokens", tools: "completed" },
+  error: (type, message) => ({ error: { message, type, code: null, param: null } })
+}
+
 const origin = "https://gateway.test"
 const bearer = ["authorization", "Bearer "] as const
 
@@ -126,6 +172,16 @@ export const hosts: ReadonlyArray<Host> = [
     name: "OpenAI",
     make: (options) => OpenAi.make({ baseUrl, ...options, model: options.model ?? "m" }),
     keyHeader: bearer,
+    variable: "OPENAI_API_KEY"
+  },
+  {
+    ...openAiResponses,
+    name: "OpenAI's Responses",
+    wire: "OpenAI Responses",
+    make: (options) => OpenAi.make({ baseUrl, ...options, model: options.model ?? "m", wire: "responses" }),
+    url: `${origin}/v1/responses`,
+    keyHeader: bearer,
+    keyRequired: true,
     variable: "OPENAI_API_KEY"
   },
   {
