@@ -1,4 +1,4 @@
-/** What the compiler must agree to. These laws are checked by `npm run typecheck`; run as tests they only load. */
+/** What the compiler must accept. `npm run typecheck` checks these laws; run as tests, they only load. */
 
 import { FetchHttpClient, type HttpClient } from "@effect/platform"
 import { describe, expectTypeOf, it } from "@effect/vitest"
