@@ -282,8 +282,16 @@ const saysTooMuch = (error: Error): error is ProviderError.Transient | ProviderE
       (error.retryAfter !== undefined || error.reason === "RateLimited" || error.reason === "Overloaded")
 
 /** The server had room for the request, but objected to its content or answered nothing sensible. */
-const isAnswer = ({ _tag, status }: Error): boolean =>
-  status !== undefined && (_tag === "InvalidRequest" || _tag === "InvalidResponse" || _tag === "QuotaExceeded")
+const isAnswer = ({ _tag, status }: Error): boolean => status !== undefined && hadRoom[_tag]
+
+const hadRoom: { readonly [tag in Error["_tag"]]: boolean } = {
+  AuthMissing: false,
+  AuthRejected: false,
+  Transient: false,
+  QuotaExceeded: true,
+  InvalidRequest: true,
+  InvalidResponse: true
+}
 
 /** The longest wait that a policy accepts from a server by default. */
 const longestWait = Duration.minutes(1)

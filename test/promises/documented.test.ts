@@ -1,8 +1,10 @@
 /** Every public name says what it is where an editor shows it: each export, and each member of what is exported. */
+import { readdirSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import ts from "typescript"
 
-const entries = ["src/index.ts", "src/testing/index.ts", "src/explain/en.ts", "src/explain/zh.ts"]
+const languages = readdirSync("src/explain").filter((file) => /^[a-z]{2}\.ts$/.test(file))
+const entries = ["src/index.ts", "src/testing/index.ts", ...languages.map((file) => `src/explain/${file}`)]
 const program = ts.createProgram(entries, { module: ts.ModuleKind.NodeNext, strict: true, skipLibCheck: true })
 const checker = program.getTypeChecker()
 

@@ -84,23 +84,33 @@ describe("the recipes of docs/architecture.md", () => {
     "A language": names("src/explain", /^([a-z]{2})\.ts$/)
   }
 
-  const hasAll = (file: string, members: ReadonlyArray<string>): boolean => {
+  /** A word in a comment is no row. */
+  const written = (file: string): string => {
     const text = read(file)
-    return members.every((member) => new RegExp(`\\b${member}\\b`, "i").test(text))
+    return file.endsWith(".ts") ? text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "$1") : text
+  }
+
+  /** Which of them the file does not have. */
+  const missing = (file: string, members: ReadonlyArray<string>): ReadonlyArray<string> => {
+    const text = written(file)
+    return members.filter((member) => !new RegExp(`\\b${member}\\b`, "i").test(text))
   }
 
   for (const [title, members] of Object.entries(families)) {
     it(`${title}: each file that it lists has all of them`, () => {
       expect(members.length).toBeGreaterThan(1)
       expect(rowsOf(title).length).toBeGreaterThan(2)
-      expect(rowsOf(title).filter((file) => !hasAll(file, members))).toEqual([])
+      const forgotten = rowsOf(title).flatMap((file) => missing(file, members).map((member) => `${member} in ${file}`))
+      expect(forgotten.join(", ")).toBe("")
     })
   }
 
   it("An error tag: no file of src that has all of them is left out", () => {
     const sources = readdirSync("src", { recursive: true, encoding: "utf8" })
       .map((file) => `src/${file.replaceAll("\\", "/")}`)
-      .filter((file) => file.endsWith(".ts") && hasAll(file, Object.keys(tags)))
+      .filter((file) => file.endsWith(".ts") && missing(file, Object.keys(tags)).length === 0)
+      // Every language has them all: the type of a catalog asks for them.
+      .filter((file) => !/^src\/explain\/(?!en)[a-z]{2}\.ts$/.test(file))
     expect(
       rowsOf("An error tag")
         .filter((file) => file.startsWith("src/"))

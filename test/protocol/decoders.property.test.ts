@@ -1,4 +1,5 @@
 /** Both wires, fed with anything: it does not matter where the bytes are cut, nothing is thrown, and nothing hangs. */
+import { readdirSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, FastCheck as fc, Option, Stream } from "effect"
@@ -229,6 +230,23 @@ const cut = (whole: Uint8Array, sizes: ReadonlyArray<number>): ReadonlyArray<Uin
 const sizes = fc
   .array(fc.oneof(fc.integer({ min: 0, max: 8 }), fc.integer({ min: 0, max: 400 })), { minLength: 1, maxLength: 20 })
   .filter((sizes) => sizes.some((size) => size > 0))
+
+describe("every wire", () => {
+  const files = readdirSync("src/protocol").filter((file) => file.endsWith("Request.ts"))
+
+  it("is among those that are tested here", () => {
+    expect(protocols.length).toBe(files.length)
+  })
+
+  for (const protocol of protocols) {
+    for (const ends of ["done", "Cut", "Refused"]) {
+      it(`${protocol.id} has a stream here that ends in ${ends}`, () => {
+        const streams = written.filter((one) => one.protocol.id === protocol.id && one.ends === ends)
+        expect(streams.length).toBeGreaterThan(0)
+      })
+    }
+  }
+})
 
 describe("any cut of the bytes gives the same events and the same end", () => {
   for (const { ends, name, protocol, text } of written) {

@@ -145,6 +145,11 @@ const inTurn = <A, E>(...effects: ReadonlyArray<Effect.Effect<A, E>>): Effect.Ef
 
 const key = (value: string) => Effect.succeed(Redacted.make(value))
 
+/** The headers that a key is sent in, by this host or by another. */
+const keyHeaders = ({ keyHeader: [own] }: Host): ReadonlyArray<string> => [
+  ...new Set(["authorization", "api-key", "x-api-key", own])
+]
+
 /** The scripted gateway, behind a hook of the program that runs before each request is sent. */
 const hooked = (
   hook: (request: HttpClientRequest.HttpClientRequest) => Effect.Effect<unknown, HttpClientError.HttpClientError>,
@@ -1047,12 +1052,14 @@ const credentials: ReadonlyArray<Case> = [
     ids: "O21 O105b",
     given: "headers of the program's, in any case: sent, but they replace none of the key's",
     script: (host) => [whole(host)],
-    options: () => ({ headers: { "X-Own": "1", AUTHORIZATION: "no", "Api-Key": "no", "X-Api-Key": "no" } }),
+    options: (host) => ({
+      headers: { "X-Own": "1", ...Object.fromEntries(keyHeaders(host).map((name) => [name.toUpperCase(), "no"])) }
+    }),
     outcome: (host) =>
       Effect.gen(function* () {
         yield* answered()
         const [request] = yield* Gateway.requests
-        const found = ["x-own", "authorization", "api-key", "x-api-key"].map((name) => request?.headers[name])
+        const found = ["x-own", ...keyHeaders(host)].map((name) => request?.headers[name])
         expect(found.filter((value) => value !== undefined)).toEqual(["1", host.keyHeader[1] + plantedKey])
       })
   },

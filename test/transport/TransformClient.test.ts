@@ -1235,6 +1235,7 @@ describe("it composes", () => {
       const { client } = yield* keyed({ scheme: Credential.header("api-key") })
       yield* Effect.withTracer(client.get(reports), tracer)
       expect(spans.map(({ name }) => name)).toEqual(["knowngood.attempt", "http.client GET"])
+      expect([...(spans[0]?.attributes.keys() ?? [])].sort()).toEqual(["provider", "status"])
       expect(spans[0]?.attributes.get("provider")).toBe("acme")
       expect(spans[0]?.attributes.get("status")).toBe(200)
       // Its own span shows the headers, so it is told that this one is a secret.
