@@ -2,42 +2,48 @@
  * Answers of a given shape: the JSON Schema that a model is told, and its text decoded.
  */
 import * as Effect from "effect/Effect"
-import * as JSONSchema from "effect/JSONSchema"
 import * as Schema from "effect/Schema"
 import type * as Chat from "./Chat.js"
 import * as Json from "./Json.js"
+import * as Embedded from "./output/Embedded.js"
 import * as Mismatch from "./output/Mismatch.js"
+import * as Shape from "./output/Shape.js"
 import type * as ProviderError from "./ProviderError.js"
 import * as Fault from "./refusal/Fault.js"
 
-/** An object at its root wherever the schema describes one, because OpenAI takes no other. */
+/** What a model is told of the schema. It throws where no JSON can be of it. */
 export const jsonSchema = <A, I, R>(schema: Schema.Schema<A, I, R>): Chat.JsonSchema => {
-  const { $schema: _, ...root } = Json.record(JSONSchema.make(schema)) ?? {}
-  // A struct without fields is "any object or array" to Effect.
-  if (root["$id"] === "/schemas/%7B%7D") return { type: "object", properties: {}, additionalProperties: false }
-  const name = /^#\/\$defs\/(.+)$/.exec(Json.string(root["$ref"]) ?? "")?.[1]
-  if (name === undefined) return root
-  const { $ref: __, ...rest } = root
-  return { ...rest, ...Json.record(Json.record(root["$defs"])?.[decodeURIComponent(name)]) }
+  const shape = Shape.of(schema)
+  if (Shape.isWritable(shape)) return shape.schema
+  throw new TypeError(`no JSON can be of this schema${shape.path === "" ? "" : `, at ${shape.path}`}`)
+}
+
+/** JSON that a model wrote for `jsonSchema` of the schema, as the schema has it. */
+export const restored = <A, I, R>(schema: Schema.Schema<A, I, R>, json: unknown): unknown => {
+  const shape = Shape.of(schema)
+  return Shape.isWritable(shape) ? Shape.restored(shape, json) : json
 }
 
 /**
- * The reply's text as a value of the schema: JSON, bare or in a fenced block. If it is none, the fault says what became
- * of it, which is not always the model's to mend: an answer that the limit of tokens or a filter cut short is no JSON
- * for that reason.
+ * The reply's text as a value of the schema: JSON, bare, in a fenced block, or with words around it. If it is none, the
+ * fault says what became of it, which is not always the model's to mend: an answer that the limit of tokens or a filter
+ * cut short is no JSON for that reason. `told` is the shape that the model was told, if it was told ours.
  */
 export const decode =
-  <A, I, R>(schema: Schema.Schema<A, I, R>) =>
+  <A, I, R>(schema: Schema.Schema<A, I, R>, told?: Shape.Shape) =>
   (reply: Chat.Reply): Effect.Effect<A, Fault.Fault, R> => {
     const fail = (reason: ProviderError.InvalidResponseReason, about?: Fault.About) =>
       Effect.fail(Fault.malformed(reason, reply.text, { finishReason: reply.rawReason, usage: reply.usage, ...about }))
     if (reply.refusal !== undefined && reply.refusal !== "") return fail("Refused", { refusal: reply.refusal })
-    const json = Json.parseHandedOn(reply.text.trim().replace(/^```\w*\r?\n([\s\S]*)\r?\n```$/, "$1"))
+    const bare = reply.text.trim().replace(/^```\w*\r?\n([\s\S]*)\r?\n```$/, "$1")
+    const whole = Json.parseHandedOn(bare)
+    const json = whole === undefined ? Embedded.find(bare) : whole
     if (json === undefined) return fail(cutShort[reply.reason] ?? "NotJson")
     const misfit = (mismatch: string) =>
       reply.reason === "content-filter" ? fail("Filtered") : fail("SchemaMismatch", { mismatch })
     try {
-      return Effect.catchAll(Schema.decodeUnknown(schema)(json), ({ issue }) => misfit(Mismatch.line(issue)))
+      const value = told === undefined ? json : Shape.restored(told, json)
+      return Effect.catchAll(Schema.decodeUnknown(schema)(value), ({ issue }) => misfit(Mismatch.line(issue)))
     } catch (cause) {
       // A schema that contains itself follows the value to its depth, and the stack has an end.
       if (isTooDeep(cause, json)) return misfit("nested too deep")

@@ -112,7 +112,8 @@ export const complete = (request: Chat.Request): Effect.Effect<Chat.Reply, Error
 /**
  * The whole answer as a value of the schema, and the reply that it was read from. The model is told the schema, unless
  * the request has an `output` of its own. An answer that does not fit is `InvalidResponse`, with its text in `partial`;
- * it is not asked for again.
+ * it is not asked for again. A schema of what JSON cannot hold is `InvalidRequest`, its `problem` `BadSchema`, and
+ * nothing is sent.
  *
  * @example
  * import { Effect, Schema } from "effect"

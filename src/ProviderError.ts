@@ -224,6 +224,8 @@ export const InvalidRequestProblem = Schema.Literal(
   "ForeignCredential",
   /** A header, which `subject` names, has characters that HTTP does not allow. */
   "BadHeader",
+  /** No JSON can be of the schema that `completeObject` was given; `subject` says where in it. */
+  "BadSchema",
   /** The request cannot be written as JSON. */
   "Unencodable",
   /** The model or API version takes no such option; `subject` names it. */

@@ -12,6 +12,7 @@ import type * as Chat from "./Chat.js"
 import type * as Credential from "./Credential.js"
 import * as Message from "./chat/Message.js"
 import * as Output from "./Output.js"
+import * as Shape from "./output/Shape.js"
 import type * as Protocol from "./Protocol.js"
 import * as ProviderError from "./ProviderError.js"
 
@@ -55,7 +56,8 @@ export interface Service {
   /**
    * The whole answer as a value of the schema, and the reply that it was read from. The model is told the schema, unless
    * the request has an `output` of its own. An answer that does not fit is `InvalidResponse`, with its text in `partial`;
-   * it is not asked for again.
+   * it is not asked for again. A schema of what JSON cannot hold is `InvalidRequest`, its `problem` `BadSchema`, and
+   * nothing is sent.
    */
   readonly completeObject: <A, I, R>(
     schema: Schema.Schema<A, I, R>,
@@ -136,9 +138,11 @@ export const make = (primitives: Primitives): Service => {
 
   const completeObject: Service["completeObject"] = (schema, request) =>
     Effect.suspend(() => {
-      const reply = complete({ ...request, output: request.output ?? { schema: Output.jsonSchema(schema) } })
+      const told = request.output === undefined ? Shape.of(schema) : undefined
+      if (told !== undefined && !Shape.isWritable(told)) return Effect.fail(badSchema(id, told.path))
+      const reply = complete(told === undefined ? request : { ...request, output: { schema: told.schema } })
       return Effect.flatMap(reply, (reply) =>
-        Effect.matchEffect(Output.decode(schema)(reply), {
+        Effect.matchEffect(Output.decode(schema, told)(reply), {
           onFailure: (fault) => Provenance.fail(reply, fault, { id, credential }),
           onSuccess: (value) => Effect.succeed({ value, reply })
         })
@@ -162,6 +166,14 @@ export const make = (primitives: Primitives): Service => {
 }
 
 const ignore = (): void => undefined
+
+const badSchema = (provider: string, subject: string): Error =>
+  new ProviderError.InvalidRequest({
+    ...ProviderError.nothingSent(provider),
+    reason: "BadRequest",
+    problem: "BadSchema",
+    subject: subject === "" ? undefined : subject
+  })
 
 const notOffered = (provider: string): Error =>
   new ProviderError.InvalidRequest({ ...ProviderError.nothingSent(provider), reason: "NotOffered" })

@@ -26,15 +26,12 @@ export interface Tool<A, I = A, Name extends string = string, Success = unknown>
   readonly result: (call: Pick<Chat.ToolCall, "id" | "name">, value: Success) => Chat.ToolMessage
 }
 
-/**
- * Any tool. A `Tool<A, I>` cannot be widened itself, because a schema is used in both directions; and `result` is a
- * method, so that a tool is one whatever its results are.
- */
+/** Any tool. A `Tool<A, I>` cannot be widened itself, because a schema is used in both directions. */
 export interface Any extends Chat.ToolDefinition {
   /** The arguments of a call, or why they do not fit. */
   readonly decode: (call: Chat.ToolCall) => Either.Either<unknown, Misfit>
   /** What the model is told of a call that went well. */
-  result(call: Pick<Chat.ToolCall, "id" | "name">, value: unknown): Chat.ToolMessage
+  readonly result: (call: Pick<Chat.ToolCall, "id" | "name">, value: never) => Chat.ToolMessage
 }
 
 /** What a tool is called with: its arguments, decoded. */
@@ -104,7 +101,9 @@ export const make = <A, I, const Name extends string, Success = unknown, Encoded
     parameters: Output.jsonSchema(parameters),
     decode: (call) => {
       try {
-        return Either.mapLeft(decode(call.input), ({ issue }) => misfit(call, problemOf(issue)))
+        return Either.mapLeft(decode(Output.restored(parameters, call.input)), ({ issue }) =>
+          misfit(call, problemOf(issue))
+        )
       } catch (cause) {
         if (Output.isTooDeep(cause, call.input)) return Either.left(misfit(call, "nested too deep"))
         throw cause

@@ -1,4 +1,4 @@
-/** Base URLs as users write them, and the addresses that follow from them. */
+/** Base URLs as users write them, and the addresses they make. */
 import { describe, expect, it } from "@effect/vitest"
 import * as BaseUrl from "../src/BaseUrl.js"
 

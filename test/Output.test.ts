@@ -1,4 +1,4 @@
-/** `completeObject`: an answer of a given shape, or `InvalidResponse` with what arrived instead. */
+/** `completeObject`: an answer of a given shape, or `InvalidResponse` with what came instead. */
 import { assert, describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Either, FastCheck as fc, Schema } from "effect"
 import { Chat, Provider } from "../src/index.js"
@@ -23,6 +23,9 @@ describe("an answer that fits", () => {
     ["in a fenced block", `\`\`\`json\n${london}\n\`\`\``],
     ["in a fenced block without a word", `\`\`\`\n${london}\n\`\`\``],
     ["in a fenced block with CRLF", `\`\`\`json\r\n${london}\r\n\`\`\``],
+    ["behind a sentence", `Here you are: ${london} Is there anything else?`],
+    ["in a fenced block behind a sentence", `Sure!\n\n\`\`\`json\n${london}\n\`\`\`\nDone.`],
+    ["behind braces that are no JSON", `{city} is {London}: ${london}`],
     ["with more fields than it needs", london.replace("{", '{"mood":"fine",')]
   ]
   for (const [name, text] of forms) {
@@ -89,6 +92,7 @@ describe("an answer that is not the object is InvalidResponse with the reason", 
     ["no JSON", "stop", "I would rather not.", { reason: "NotJson" }],
     ["half a JSON, and an end as any other", "stop", half, { reason: "NotJson" }],
     ["nothing", "stop", "", { reason: "NotJson" }],
+    ["half a JSON behind a sentence, at the limit", "length", `Here: {"a":${london},"b":`, { reason: "Truncated" }],
     ["a field is missing", "stop", '{"city":"London"}', { reason: "SchemaMismatch", mismatch: "founded: missing" }],
     [
       "a field is of another type",
@@ -235,7 +239,7 @@ describe("what is asked for", () => {
   )
 })
 
-/** A reply with this text and an ordinary end. */
+/** A reply of this text that ended as any other. */
 const replied = (text: string): Chat.Reply => {
   const finish = { _tag: "Finish", reason: "stop", rawReason: "stop", usage: Chat.unknownUsage } as const
   const reply = Chat.reply([
@@ -372,7 +376,7 @@ describe("a mismatch is one line: a path, what was expected, what arrived", () =
     }
   })
 
-  // Schemas recurse as deep as the value does. That must not become a defect.
+  // Schemas follow the value to its depth by recursion. That is no reason to die.
   for (const depth of [1_000, 10_000, 100_000]) {
     it.effect(`of an answer nested ${depth} deep is an error, not a defect`, () =>
       Effect.gen(function* () {

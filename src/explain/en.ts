@@ -233,6 +233,11 @@ export const en: Catalog = {
       detail: `${subject === undefined ? "A header" : `The header ${quoted(subject)}`} contains characters that HTTP does not allow in a name or value, so nothing was sent.`,
       action: "Correct the header in the headers option."
     }),
+    BadSchema: ({ subject }) => ({
+      title: "Invalid schema",
+      detail: `The schema of the answer describes something that JSON cannot hold${subject === undefined ? "" : `, at ${quoted(subject)}`}, so nothing was sent.`,
+      action: "Use types that JSON has, such as Schema.BigInt for a bigint, or give the schema a jsonSchema annotation."
+    }),
     Unencodable: (_, provider) => ({
       title: "The request cannot be encoded",
       detail: `The request to ${provider} cannot be written as JSON, so nothing was sent.`,

@@ -220,6 +220,11 @@ export const zh: Catalog = {
       detail: `${subject === undefined ? "某个请求头" : `请求头${quoted(subject)}`}的名称或值中含有 HTTP 不允许的字符，因此没有发送任何请求。`,
       action: "请在 headers 选项中更正该请求头。"
     }),
+    BadSchema: ({ subject }) => ({
+      title: "结构定义无效",
+      detail: `回答的结构定义${subject === undefined ? "" : `在${quoted(subject)}处`}描述了 JSON 无法表示的内容，因此没有发送任何请求。`,
+      action: "请改用 JSON 能够表示的类型，或为该部分注明它的 JSON 格式。"
+    }),
     Unencodable: (_, provider) => ({
       title: "请求无法编码",
       detail: `发往 ${provider} 的请求无法写成 JSON，因此没有发送任何请求。`,

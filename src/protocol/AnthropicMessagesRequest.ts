@@ -6,6 +6,7 @@ import * as Message from "../chat/Message.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
 import * as CallIds from "./CallIds.js"
+import * as Subset from "./Subset.js"
 import * as ToolCalls from "./ToolCalls.js"
 
 /** The id of this wire. It can read the replays that carry it. */
@@ -29,8 +30,10 @@ export const encode = (request: Chat.Request, options: Options): Protocol.Body =
   const { dialect, model, stream } = options
   // An empty text block is a 400.
   const given = request.messages.filter(isSystem).filter(({ content }) => content.trim() !== "")
-  // The wire has a field for a schema, but none for JSON without one.
-  const system = request.output === "json" ? [Message.system("Answer with JSON and nothing else."), ...given] : given
+  const schema = typeof request.output === "object" ? Subset.written(request.output.schema, read) : undefined
+  // The wire has a field for a schema, but none for JSON without one, or for a schema that it cannot be held to.
+  const inWords = request.output !== undefined && schema === undefined ? [Subset.inWords(request.output)] : []
+  const system = [...inWords.map((text) => Message.system(text)), ...given]
   return {
     ...dialect.defaults,
     ...request.extra,
@@ -47,7 +50,7 @@ export const encode = (request: Chat.Request, options: Options): Protocol.Body =
       stop_sequences: request.stop === undefined || request.stop.length === 0 ? undefined : request.stop,
       metadata: request.user === undefined ? undefined : { user_id: request.user },
       thinking: encodeReasoning(request.reasoning),
-      output_config: encodeOutput(request)
+      output_config: encodeOutput(request.reasoning, schema)
     })
   }
 }
@@ -179,9 +182,27 @@ const encodeToolChoice = (choice: Chat.Request["toolChoice"]): unknown =>
 // Output and reasoning
 // ---------------------------------------------------------------------------------------------------------------------
 
-const encodeOutput = (request: Chat.Request): unknown => {
-  const effort = request.reasoning !== undefined && "effort" in request.reasoning ? request.reasoning.effort : "none"
-  const schema = typeof request.output === "object" ? request.output.schema : undefined
+/**
+ * What Anthropic holds a model to (docs "Structured outputs"; formats and `minItems` as its SDK 1.12 sends them). A record
+ * would be an object that is always empty, which fits, and a schema that contains itself is a 400: both are asked for in
+ * words.
+ */
+const read: Subset.Subset = {
+  reads: (keyword, value) =>
+    keyword === "format" ? formats.has(value) : keyword === "minItems" && (value === 0 || value === 1),
+  requiresAll: false,
+  closes: true,
+  recursion: false,
+  typedLiterals: false,
+  depth: Number.POSITIVE_INFINITY
+}
+
+const formats = new Set<unknown>([
+  ...["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"]
+])
+
+const encodeOutput = (reasoning: Chat.Request["reasoning"], schema: Chat.JsonSchema | undefined): unknown => {
+  const effort = reasoning !== undefined && "effort" in reasoning ? reasoning.effort : "none"
   if (effort === "none" && schema === undefined) return undefined
   return Json.defined({
     effort: effort === "none" ? undefined : effort === "minimal" ? "low" : effort,

@@ -5,6 +5,7 @@ import type * as Chat from "../Chat.js"
 import * as Message from "../chat/Message.js"
 import * as Json from "../Json.js"
 import type * as Protocol from "../Protocol.js"
+import * as Subset from "./Subset.js"
 import * as ToolCalls from "./ToolCalls.js"
 
 /** The id of this wire. It can read the replays that carry it. */
@@ -178,26 +179,45 @@ const encodeOutput = (output: Chat.Request["output"], { output: how = "schema" }
   if (output === undefined || how === "prompt") return undefined
   if (output === "json" || how === "json") return { type: "json_object" }
   const { name = "output", schema } = output
-  return { type: "json_schema", json_schema: { name, schema, strict: isStrict(schema) } }
+  return { type: "json_schema", json_schema: { name, ...strictly(schema) } }
 }
+
+/** With `strict` if OpenAI can hold the model to it, otherwise as it is: a wish. */
+export const strictly = (schema: Chat.JsonSchema): Json.Fields => {
+  const written = Subset.written(schema, read)
+  // The root is an object, and no union.
+  const isStrict = written !== undefined && written["type"] === "object" && written["anyOf"] === undefined
+  return { schema: isStrict ? written : schema, strict: isStrict }
+}
+
+/** What OpenAI holds a model to with `strict` (guide "Structured outputs", supported schemas). */
+const read: Subset.Subset = {
+  reads: (keyword, value) =>
+    keyword === "format"
+      ? formats.has(value)
+      : keyword === "pattern"
+        ? // Lookaround is a 400.
+          !/\(\?[=!<]/.test(String(value))
+        : limits.has(keyword),
+  requiresAll: true,
+  closes: false,
+  recursion: true,
+  typedLiterals: true,
+  depth: 10
+}
+
+const formats = new Set<unknown>(["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"])
+
+const limits = new Set([
+  ...["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
+  ...["minLength", "maxLength", "minItems", "maxItems"]
+])
 
 /** Tells the model in words what there is no field for. */
 const inWords = (output: Chat.Request["output"], { output: how = "schema" }: Dialect): ReadonlyArray<Chat.Message> => {
   // OpenAI refuses `json_object` unless the messages contain the word JSON.
   if (output === undefined || (how === "schema" && output !== "json")) return []
-  const schema = output === "json" ? "" : ` It must match this JSON Schema: ${JSON.stringify(output.schema)}`
-  return [Message.system(`Answer with JSON and nothing else.${schema}`)]
-}
-
-/** OpenAI holds the model to a schema only if each object lists all its properties as required and allows no others. */
-export const isStrict = (schema: unknown): boolean => {
-  if (Array.isArray(schema)) return schema.every(isStrict)
-  const fields = Json.record(schema)
-  if (fields === undefined) return true
-  const properties = Json.record(fields["properties"])
-  const closed = properties === undefined || fields["additionalProperties"] === false
-  const required = Object.keys(properties ?? {}).every((name) => Json.array(fields["required"]).includes(name))
-  return closed && required && Object.values(fields).every(isStrict)
+  return [Message.system(Subset.inWords(output))]
 }
 
 const encodeReasoning = (reasoning: Chat.Reasoning | undefined, dialect: Dialect): Json.Fields => {

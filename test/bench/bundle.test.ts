@@ -6,15 +6,16 @@ const kb = (bytes: number) => bytes / 1024
 
 describe("the smallest program that streams a chat, for a browser, minified and gzipped", () => {
   // What guards a program in trouble costs 12 KB: the gate's line and window, bodies that middleware has touched, refusals
-  // that quote their user, a mismatch in one line. `Provider` carries what a program does not use of it, too.
-  it("fits in 126 KB, Effect included", async () => {
+  // that quote their user, a mismatch in one line. `Provider` carries what a program does not use of it, too: objects, which
+  // are 9 KB, a third of them Effect's `JSONSchema`.
+  it("fits in 128 KB, Effect included", async () => {
     const { gzip } = await Bundle.size("knowngood")
-    expect(kb(gzip)).toBeLessThan(126)
+    expect(kb(gzip)).toBeLessThan(128)
   })
 
-  it("has at most 37 KB that are not Effect", async () => {
+  it("has at most 41 KB that are not Effect", async () => {
     const { gzip } = await Bundle.size("knowngood", Bundle.withoutEffect)
-    expect(kb(gzip)).toBeLessThan(37)
+    expect(kb(gzip)).toBeLessThan(41)
   })
 
   it("leaves out what it does not use: the other wire, the words for users, the shared memory", async () => {

@@ -2,9 +2,10 @@
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, ConfigProvider, Effect, Layer, Logger, Redacted, Stream } from "effect"
-import { Chat, OpenAiCompatible, Provider } from "knowngood"
+import { Anthropic, Chat, MiMo, OpenAi, OpenAiCompatible, Provider } from "knowngood"
 import { Gateway } from "knowngood/testing"
 import { fake, limited, thrifty } from "../../docs/examples/middleware.js"
+import { mood, reviews } from "../../docs/examples/objects.js"
 import { Nimbus } from "../../docs/examples/preset.js"
 import { inChinese, notices } from "../../docs/examples/retryNotices.js"
 import { ask } from "../../docs/examples/tools.js"
@@ -74,6 +75,36 @@ describe("middleware.ts", () => {
       expect(yield* Gateway.requests).toHaveLength(1)
     }).pipe(Effect.provide(provider([says({ content: "Hi" })])))
   )
+})
+
+describe("objects.ts", () => {
+  const [good, bad] = [
+    { product: "kettle", stars: 5 },
+    { product: "lamp", stars: 2, complaint: "flickers" }
+  ]
+  const wires = {
+    openai: OpenAi.layer({ model: "m", apiKey: Redacted.make("k-1") }),
+    anthropic: Anthropic.layer({ model: "m", apiKey: Redacted.make("k-1") }),
+    "a model that was told in words": MiMo.layer({ apiKey: Redacted.make("k-1") })
+  }
+  for (const [name, layer] of Object.entries(wires)) {
+    it.effect(`gives the same values on every wire: ${name}`, () =>
+      Effect.gen(function* () {
+        expect(yield* reviews("The kettle is great. The lamp flickers.")).toEqual([good, bad])
+        expect(yield* mood("The kettle is great.")).toBe("glad")
+        expect(yield* mood("The kettle is a kettle.")).toBe("neither")
+      }).pipe(
+        Effect.provide(layer),
+        Effect.provide(
+          Gateway.layer([
+            Gateway.reply(JSON.stringify({ value: [{ ...good, complaint: null }, bad] })),
+            Gateway.reply('Of course:\n```json\n{"value":"glad"}\n```'),
+            Gateway.reply("I cannot tell.")
+          ])
+        )
+      )
+    )
+  }
 })
 
 describe("retryNotices.ts", () => {

@@ -88,7 +88,6 @@ const knowngood: { readonly [namespace: string]: ReadonlyArray<string> } = {
     "within"
   ],
   Tool: ["make"],
-  Toolkit: ["before", "converse", "make", "merge", "outcome"],
   Transport: ["make", "transformClient"]
 }
 
