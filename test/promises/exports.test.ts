@@ -105,7 +105,30 @@ describe("knowngood", () => {
 
 describe("knowngood/testing", () => {
   it("has these names", () => {
-    expect(names(Testing)).toEqual(["Gateway"])
+    expect(names(Testing)).toEqual(["Errors", "Gateway", "Jitter", "TestProvider"])
+    expect(names(Testing.Errors)).toEqual([
+      "authMissing",
+      "authRejected",
+      "invalidRequest",
+      "invalidResponse",
+      "quotaExceeded",
+      "transient"
+    ])
+    expect(names(Testing.Jitter)).toEqual(["none"])
+    expect(names(Testing.TestProvider)).toEqual([
+      "TestProvider",
+      "calls",
+      "delay",
+      "fail",
+      "layer",
+      "make",
+      "push",
+      "replies",
+      "reply",
+      "requests",
+      "toolCall",
+      "written"
+    ])
     expect(names(Testing.Gateway)).toEqual([
       "Gateway",
       "comment",

@@ -42,7 +42,7 @@ import {
   Tool,
   type Transport
 } from "../../src/index.js"
-import { Gateway } from "../../src/testing/index.js"
+import { Errors, Gateway, Jitter, TestProvider } from "../../src/testing/index.js"
 
 type Error = ProviderError.ProviderError
 type Client = HttpClient.HttpClient
@@ -309,6 +309,9 @@ describe("options", () => {
     nothing<Gateway.ReplyOptions>()
     nothing<Gateway.ToolCallOptions>()
     nothing<Gateway.RefusalOptions>()
+    nothing<TestProvider.Options>()
+    nothing<TestProvider.ReplyOptions>()
+    nothing<TestProvider.ToolCallOptions>()
   })
 
   it("of requests and messages accept it, too", () => {
@@ -511,5 +514,54 @@ describe("the scripted gateway", () => {
     Gateway.layer(["Hi"])
     // @ts-expect-error there is no such reason
     Gateway.reply("Hi", { reason: "tired" })
+  })
+})
+
+describe("the provider for tests", () => {
+  it("is a layer that needs nothing and cannot fail, or a value; its members need nothing", () => {
+    expectTypeOf(TestProvider.layer()).toEqualTypeOf<
+      Layer.Layer<TestProvider.TestProvider | Provider.Provider, never, never>
+    >()
+    expectTypeOf(TestProvider.make()).toEqualTypeOf<Effect.Effect<TestProvider.Service, never, never>>()
+    expectTypeOf<ReturnType<TestProvider.Service["push"]>>().toEqualTypeOf<Effect.Effect<void, never, never>>()
+    expectTypeOf<TestProvider.Service["calls"]>().toEqualTypeOf<
+      Effect.Effect<ReadonlyArray<TestProvider.Call>, never, never>
+    >()
+    expectTypeOf<TestProvider.Written["taken"]>().toEqualTypeOf<Effect.Effect<void, never, never>>()
+    expectTypeOf(TestProvider.requests).toEqualTypeOf<
+      Effect.Effect<ReadonlyArray<Chat.Request>, never, TestProvider.TestProvider>
+    >()
+  })
+
+  it("says texts, events and effects, fails with a ProviderError alone, and needs no service", () => {
+    expectTypeOf<Chat.Event>().toExtend<TestProvider.Piece>()
+    expectTypeOf<Error>().toExtend<TestProvider.Piece>()
+    expectTypeOf<Stream.Stream<Chat.Event, Error>>().toExtend<TestProvider.Scripted>()
+    TestProvider.layer([TestProvider.replies(["a", Effect.sleep(1), Errors.transient()]), TestProvider.reply("b")])
+    // @ts-expect-error a text alone is no answer
+    TestProvider.layer(["a"])
+    // @ts-expect-error no provider fails with this
+    TestProvider.replies(["a", Effect.fail("no")])
+    // @ts-expect-error nobody provides it
+    TestProvider.replies([Effect.asVoid(Provider.Provider)])
+    // @ts-expect-error nor does any provider fail with this
+    TestProvider.fail("no")
+  })
+
+  it("has errors of each class, whose facts are typed", () => {
+    expectTypeOf(Errors.authMissing).returns.toEqualTypeOf<ProviderError.AuthMissing>()
+    expectTypeOf(Errors.authRejected).returns.toEqualTypeOf<ProviderError.AuthRejected>()
+    expectTypeOf(Errors.transient).returns.toEqualTypeOf<ProviderError.Transient>()
+    expectTypeOf(Errors.quotaExceeded).returns.toEqualTypeOf<ProviderError.QuotaExceeded>()
+    expectTypeOf(Errors.invalidRequest).returns.toEqualTypeOf<ProviderError.InvalidRequest>()
+    expectTypeOf(Errors.invalidResponse).returns.toEqualTypeOf<ProviderError.InvalidResponse>()
+    // @ts-expect-error there is no such reason
+    void (() => Errors.transient({ reason: "Tired" }))
+    // @ts-expect-error and no such fact
+    void (() => Errors.transient({ colour: "red" }))
+  })
+
+  it("takes chance away with a layer that needs and gives nothing", () => {
+    expectTypeOf(Jitter.none).toEqualTypeOf<Layer.Layer<never, never, never>>()
   })
 })
