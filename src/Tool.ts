@@ -26,12 +26,15 @@ export interface Tool<A, I = A, Name extends string = string, Success = unknown>
   readonly result: (call: Pick<Chat.ToolCall, "id" | "name">, value: Success) => Chat.ToolMessage
 }
 
-/** Any tool. A `Tool<A, I>` cannot be widened itself, because a schema is used in both directions. */
+/**
+ * Any tool. A `Tool<A, I>` cannot be widened itself, because a schema is used in both directions; and `result` is a
+ * method, so that a tool is one whatever its results are.
+ */
 export interface Any extends Chat.ToolDefinition {
   /** The arguments of a call, or why they do not fit. */
   readonly decode: (call: Chat.ToolCall) => Either.Either<unknown, Misfit>
   /** What the model is told of a call that went well. */
-  readonly result: (call: Pick<Chat.ToolCall, "id" | "name">, value: never) => Chat.ToolMessage
+  result(call: Pick<Chat.ToolCall, "id" | "name">, value: unknown): Chat.ToolMessage
 }
 
 /** What a tool is called with: its arguments, decoded. */

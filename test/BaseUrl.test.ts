@@ -1,4 +1,4 @@
-/** Base URLs as users write them, and the addresses they make. */
+/** Base URLs as users write them, and the addresses that follow from them. */
 import { describe, expect, it } from "@effect/vitest"
 import * as BaseUrl from "../src/BaseUrl.js"
 

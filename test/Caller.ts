@@ -1,4 +1,4 @@
-/** Callers at a gate, held by the hand: a test says when each comes, is answered or refused, leaves or is interrupted. */
+/** Callers at a gate, step by step: a test says when each arrives, is answered or refused, leaves or is interrupted. */
 import { Deferred, Effect, type Fiber } from "effect"
 import * as Gate from "../src/credential/Gate.js"
 
@@ -6,29 +6,29 @@ export interface Caller {
   readonly place: Gate.Place
   /** Whether it has its turn. */
   readonly isIn: () => boolean
-  /** Nothing more of its answer will come. */
+  /** Nothing more of its answer will arrive. */
   readonly leave: Effect.Effect<void>
   /** Its answer has begun. */
   readonly accepted: Effect.Effect<void>
-  /** Its answer has come whole. It is still held. */
+  /** Its answer is complete, but it is still open. */
   readonly over: Effect.Effect<void>
-  /** The server could not take it, and named a moment, so many milliseconds from now, or did not. It leaves. */
+  /** The server refused it for lack of room, asking for a wait of this many milliseconds or naming none. It leaves. */
   readonly refused: (retryAfter?: number) => Effect.Effect<void>
   readonly fiber: Fiber.RuntimeFiber<void>
 }
 
-/** Everything that can happen without the clock has happened. */
+/** Waits until everything that needs no clock has happened. */
 export const settled: Effect.Effect<void> = Effect.repeatN(Effect.yieldNow(), 30)
 
 export interface Manner {
   /** Default: a new one. */
   readonly place?: Gate.Place | undefined
   readonly coolsDown?: boolean
-  /** After so many operations the fiber yields, so that something can come in between. Default: Effect's 2048. */
+  /** After how many operations the fiber yields, so that others can run in between. Default: Effect's 2048. */
   readonly stride?: number
 }
 
-/** Comes to the gate. */
+/** Arrives at the gate. */
 export const comes = (
   gate: Gate.Gate,
   { coolsDown = true, place = new Gate.Place(coolsDown), stride = 2048 }: Manner = {}
@@ -79,15 +79,15 @@ export const comes = (
     }
   })
 
-/** So many come, one after the other. */
+/** This many arrive, one after the other. */
 export const come = (gate: Gate.Gate, count: number, manner?: Manner): Effect.Effect<ReadonlyArray<Caller>> =>
   Effect.forEach(Array.from({ length: count }), () => comes(gate, manner))
 
-/** Who is in, by their places in the list. */
+/** Those who were let in, by their places in the list. */
 export const whoIsIn = (callers: ReadonlyArray<Caller>): ReadonlyArray<number> =>
   callers.flatMap((caller, i) => (caller.isIn() ? [i] : []))
 
-/** All who are in are answered and leave. Says how many there were. */
+/** Answers all who were let in, who then leave. Returns how many there were. */
 export const round = (callers: ReadonlyArray<Caller>): Effect.Effect<number> => {
   const inside = callers.filter((caller) => caller.isIn())
   return Effect.as(

@@ -1,4 +1,4 @@
-/** The words of a conversation: the messages a program writes, and what the events of an answer add up to. */
+/** A conversation: the messages that a program writes, and what the events of an answer add up to. */
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Chunk, Effect, Exit, Stream } from "effect"
 import * as FastCheck from "effect/FastCheck"

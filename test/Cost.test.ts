@@ -1,8 +1,8 @@
-/** The measure of costs: it must see a square, or what is measured with it proves nothing. */
+/** The measure of costs: if it did not see quadratic time, the tests that use it would prove nothing. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Cost from "./Cost.js"
 
-/** Looks at so many things. */
+/** Visits this many items. */
 const look = (count: number) => () => {
   let sum = 0
   for (let i = 0; i < count; i++) sum = (sum + i) | 0

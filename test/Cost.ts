@@ -1,6 +1,6 @@
 /**
- * What work costs, told in ways that a busy machine does not change: CPU time, which leaves out what other programs take,
- * and only as a ratio of two measurements in one run; and bytes.
+ * What work costs, measured so that a busy machine does not matter: CPU time, which excludes other programs, and only
+ * as a ratio of two measurements in one run; and bytes.
  */
 import { Effect } from "effect"
 
@@ -16,13 +16,13 @@ const noise = 2000
 const least = 5
 
 /**
- * How many times as long the larger piece of work takes, each the least of five runs. For four times the size that is 4
- * where the time is linear and 16 where it is the square.
+ * How many times as long the larger piece of work takes; of each, the fastest of five runs counts. For four times the
+ * size, that is 4 if the time is linear and 16 if it is quadratic.
  */
 export const growth = (small: () => unknown, large: () => unknown): number =>
   Effect.runSync(growthOf(Effect.sync(small), Effect.sync(large)))
 
-/** The same of effects. */
+/** The same for effects. */
 export const growthOf = <E, R>(
   small: Effect.Effect<unknown, E, R>,
   large: Effect.Effect<unknown, E, R>

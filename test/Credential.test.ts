@@ -1,4 +1,4 @@
-/** A provider's key: how it is read, what is remembered of it, and that nothing of it gets out. */
+/** A provider's key: how it is read, what is remembered of it, and that no part of it is shown. */
 import { createHash } from "node:crypto"
 import { inspect } from "node:util"
 import { HttpClientRequest } from "@effect/platform"
@@ -26,7 +26,7 @@ const rotating = (first: string) =>
     return { credential, change: (next: string) => Ref.set(present, next) }
   })
 
-/** The present key, which there must be. */
+/** The current key. There must be one. */
 const keyOf = (credential: Credential.Credential): Effect.Effect<Key.Key> =>
   Effect.flatMap(credential.read, (key) =>
     key._tag === "Key" ? Effect.succeed(key) : Effect.dieMessage(`no key: ${key.problem}`)
@@ -36,7 +36,7 @@ const isKnownGood = (credential: Credential.Credential) => Ref.get(credential.kn
 
 const request = HttpClientRequest.get("https://gateway.test/v1/models")
 
-/** The request with the key in it, at the host that the key is for. */
+/** The request with the key in it, to the host that the key is for. */
 const authorized = (key: Key.Key, scheme: Key.Scheme): HttpClientRequest.HttpClientRequest => {
   const sent = key.authorize(request, { scheme, origin: "https://gateway.test", allowInsecure: false })
   if (Key.isRefusal(sent)) throw new Error(sent.problem)
@@ -308,7 +308,7 @@ describe("a request that is refused", () => {
 describe("a reader of the key", () => {
   const wiped = Redacted.make(plantedKey)
   Redacted.unsafeWipe(wiped)
-  // What a caller without types may give.
+  // What a caller without types may pass.
   const odd = (value: unknown): Effect.Effect<Redacted.Redacted> => Effect.succeed(value as Redacted.Redacted)
   const readers: ReadonlyArray<readonly [title: string, reader: Credential.Options["apiKey"]]> = [
     ["that fails", Effect.fail("the vault is sealed")],
@@ -412,7 +412,7 @@ describe("the key stays inside", () => {
 })
 
 describe("scrubbing", () => {
-  /** What a server may write, with the key taken out. */
+  /** What a server may write, without the key. */
   const scrub = (text: string, secret = plantedKey) =>
     Effect.map(Effect.flatMap(make(secret), keyOf), (key) => Key.scrub(key)(text))
 
@@ -476,7 +476,7 @@ describe("scrubbing", () => {
       const text = "a".repeat(length)
       expect(Key.scrub({ _tag: "NoKey", problem: "Absent" })(text)).toBe(text)
     }
-    // Where each letter is a new beginning, four times the length takes 16 times as long.
+    // If each letter started a new search, four times the length would take 16 times as long.
     expect(Cost.growth(scrubbed(60_000), scrubbed(240_000))).toBeLessThan(8)
   })
 
@@ -502,7 +502,7 @@ describe("scrubbing", () => {
       Effect.gen(function* () {
         const text = before + echo(secret) + between + echo(secret) + after
         const scrubbed = (yield* scrub(text, secret)).toLowerCase()
-        // The mask itself is not the server's; a key that spells it is nobody's.
+        // The mask is ours, not the server's; nobody has a key that spells it.
         const rest = scrubbed.replaceAll("[redacted]", "\n")
         for (let i = 0; i + 8 <= secret.length; i++) {
           expect(rest).not.toContain(secret.slice(i, i + 8).toLowerCase())

@@ -1,10 +1,10 @@
 /**
- * How much the tests try: what somebody waits for (`npm test`), or ten times as many examples of each property and every
- * row of the large tables (`npm run test:long`, which runs only the files that import this one).
+ * How much the tests try: as much as somebody waits for (`npm test`), or ten times as many examples of each property
+ * and every row of the large tables (`npm run test:long`, which runs only the files that import this one).
  */
 export const isLong = process.env["EFFORT"] === "long"
 
-/** So many examples of a property. */
+/** How many examples of a property to try, given the usual number. */
 export const runs = (count: number): number => (isLong ? 10 * count : count)
 
 /** So many of these, beginning somewhere, with all of them in turn when the beginnings are; or all. */

@@ -1,4 +1,4 @@
-/** The words for each error, in every language: they are there, and they are true. */
+/** The words for each error, in every language: they exist, and they are true. */
 import { describe, expect, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Redacted } from "effect"
 import * as Credential from "../src/Credential.js"
@@ -44,7 +44,7 @@ const certificates = [
   "CERT_SIGNATURE_FAILURE"
 ]
 
-/** What else each reason of an `InvalidResponse` may know. */
+/** What else an `InvalidResponse` of each reason may say. */
 const about: { readonly [reason in ProviderError.InvalidResponseReason]: Partial<ProviderError.InvalidResponse> } = {
   NotTheProtocol: { contentType: "text/html" },
   Empty: { contentType: "text/html" },
@@ -95,7 +95,7 @@ const bare = (): ReadonlyArray<readonly [name: string, error: ProviderError.Prov
   )
 ]
 
-/** Everything that is said in a language, of every error, and of every retry. */
+/** Everything that a language says, about every error and every retry. */
 const everything = (
   catalog: Catalog
 ): ReadonlyArray<readonly [name: string, error: ProviderError.ProviderError, said: Explain.Explanation]> =>
@@ -142,8 +142,8 @@ for (const [language, catalog] of catalogs) {
     }
 
     /**
-     * Where the status is worth naming. A stream breaks off after a 200, and what the model wrote came with one, too:
-     * that number tells the reader nothing. A server that was not reached or not asked has sent none.
+     * Where the status is worth naming. A stream breaks off after a 200, and what the model wrote arrived with one,
+     * too: that number tells the reader nothing. A server that was not reached or not asked sent none.
      */
     const tells = (error: ProviderError.ProviderError): boolean => {
       switch (error._tag) {
@@ -465,7 +465,7 @@ for (const [language, catalog] of catalogs) {
       expect(action).toMatch(/2026-05-15 15:00:00.*UTC/)
     })
 
-    // `Unreachable` has connections that were made and then broke, too, such as an ECONNRESET before the headers.
+    // `Unreachable` includes connections that were made and then broke, such as an ECONNRESET before the headers.
     it("for a failed connection does not claim that none was made", () => {
       const error = transient("Unreachable", { code: "ECONNRESET" })
       for (const said of [Explain.explain(error, catalog), Explain.retrying(notice(error), catalog)]) {

@@ -1,4 +1,4 @@
-/** Several providers as one: when the next is asked, and when not. */
+/** Several providers as one: when the next one is asked, and when not. */
 import { describe, expect, it } from "@effect/vitest"
 import {
   Context,
@@ -19,7 +19,7 @@ import { Chat, Fallback, OpenAiCompatible, Provider, ProviderError, RetryPolicy 
 import * as Gateway from "../src/testing/Gateway.js"
 import { chunk, failed, hello, refused, streamed, times, whole } from "./Wire.js"
 
-/** A provider with a script of its own, and how often it was asked. */
+/** A provider with its own script, and how often it was asked. */
 const provider = (id: string, script: Gateway.Script, options: Partial<OpenAiCompatible.Options> = {}) =>
   Effect.gen(function* () {
     const context = yield* Layer.build(Gateway.layer(script))
@@ -42,7 +42,7 @@ const calls = [
   ["stream", streams, streamed]
 ] as const
 
-/** What a provider answers, and whether another one is asked then. */
+/** What a provider answers, and whether another one is then asked. */
 const answers: ReadonlyArray<readonly [tag: string, answer: Gateway.Answer, movesOn: boolean]> = [
   ["Transient", failed(503), true],
   ["Transient", Gateway.unreachable, true],
@@ -236,7 +236,7 @@ describe("what a failed provider holds", () => {
     })
   )
 
-  /** A provider that writes down when it is asked and when what it holds is released, then does as told. */
+  /** A provider that records when it is asked and when its resources are released, and then does as told. */
   const recorded = (
     book: Array<string>,
     id: string,
@@ -384,7 +384,7 @@ describe("the other members", () => {
 })
 
 describe("a fallback of layers", () => {
-  /** A layer of a provider that answers by a script of its own, and writes down when it is built and given up. */
+  /** A layer of a provider that answers by its own script, and records when it is built and released. */
   const at = (book: Array<string>, id: string, script: Gateway.Script) =>
     Layer.scoped(
       Provider.Provider,

@@ -1,4 +1,4 @@
-/** The memory of accepted keys: what a program knows of its key after a restart, whatever the store does. */
+/** The memory of accepted keys: what a program knows about its key after a restart, whatever the store does. */
 import { FileSystem, KeyValueStore } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
@@ -16,11 +16,11 @@ interface Setup {
   readonly host?: string
   readonly memory?: KnownGood.Options
   readonly policy?: Provider.Options["policy"]
-  /** The key is read by an effect: it is not at hand when the layer is built, so the memory is asked by the first call. */
+  /** An effect reads the key, which is therefore unknown when the layer is built; so the first call asks the memory. */
   readonly readByEffect?: true
 }
 
-/** A program, started: a provider with a store, asked at a scripted gateway. Each call of this is a restart. */
+/** A program that starts: a provider with a store, at a scripted gateway. Each call of this is a restart. */
 const started = (store: KeyValueStore.KeyValueStore, script: Gateway.Script, setup: Setup = {}) =>
   Effect.gen(function* () {
     const context = yield* Layer.build(Gateway.layer(script))
@@ -47,7 +47,7 @@ const accepted = (store: KeyValueStore.KeyValueStore, setup?: Setup) =>
     yield* settled
   })
 
-/** How many requests a first call makes that is refused to the end: 3 if the key is remembered, 1 if not. */
+/** How many requests the first call makes if all are refused: 3 if the key is remembered, 1 if not. */
 const requestsWhenRefused = (store: KeyValueStore.KeyValueStore, setup?: Setup) =>
   Effect.gen(function* () {
     const { ask, requests } = yield* started(store, times(9, refused()), setup)
@@ -285,7 +285,7 @@ describe("a store that fails", () => {
             yield* TestClock.adjust("1 second")
             expect((yield* Fiber.join(first)).text).toBe("Hello, world")
             expect(yield* knownGood).toBe(true)
-            // The flag of this run is what it is without a memory.
+            // In this run, the flag is as it would be without a memory.
             expect((yield* patiently(ask)).text).toBe("Hello, world")
             expect(yield* requests).toBe(4)
             yield* TestClock.adjust("1 minute")

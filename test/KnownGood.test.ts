@@ -1,4 +1,4 @@
-/** The memory of accepted keys by itself: what its members do on a store that hangs, lies, or is shared. */
+/** The memory of accepted keys alone: what its members do with a store that hangs, lies, or is shared. */
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
 import { createRequire } from "node:module"
@@ -13,7 +13,7 @@ import type { Task } from "./chaos/Remembering.js"
 import * as Effort from "./Effort.js"
 import * as Store from "./Store.js"
 
-/** A program's memory, on a store that it may share. Each call of this is a process of its own. */
+/** A program's memory, in a store that it may share. Each call of this stands for another process. */
 const memoryOn = (
   store: KeyValueStore.KeyValueStore,
   options?: KnownGood.Options
@@ -29,7 +29,7 @@ const digest =
 
 const members = ["recall", "remember", "forget"] as const
 
-/** A daemon, so that the end of the test does not wait for it. */
+/** Runs as a daemon, so that the end of the test does not wait for it. */
 const begun = <A, E>(self: Effect.Effect<A, E>) => Effect.tap(Effect.forkDaemon(self), settled)
 
 const isOver = (fiber: Fiber.RuntimeFiber<unknown, unknown>) =>
@@ -148,7 +148,7 @@ describe("processes that start together on one store", () => {
       })
   }
 
-  /** What a network drive may take for each operation, on its way there and on its way back; until it is near. */
+  /** How long a network drive may take for each operation, there and back; until it is near. */
   const distant = (way: Effect.Effect<void>) => {
     const { entries, store } = Store.make()
     let isNear = false
@@ -168,7 +168,7 @@ describe("processes that start together on one store", () => {
     }
   }
 
-  /** Each has a key of its own accepted; afterwards each finds every other's, and so does one that starts later. */
+  /** Each gets its own key accepted; afterwards each finds every other's, and so does one that starts later. */
   const findEachOther = (count: number, way: Effect.Effect<void>) =>
     Effect.gen(function* () {
       const { comesNear, entries, store } = distant(way)
@@ -307,7 +307,7 @@ describe("on the file system", () => {
         }
         expect(found).toEqual(Array.from({ length: 6 }, () => true))
       }).pipe(Effect.provide(NodeContext.layer)),
-    // A busy machine may suspend one of them for longer than the other waits before its second look.
+    // A busy machine may suspend one of them longer than the other waits before it looks again.
     { retry: 2, timeout: 60_000 }
   )
 
@@ -358,7 +358,7 @@ describe("a date", () => {
 })
 
 describe("no member fails or dies", () => {
-  /** What a store written without types may give. */
+  /** What a store written without types may return. */
   const given = (value: unknown) => ({ ...Store.make().store, get: () => value }) as never
   const garbage: ReadonlyArray<readonly [what: string, store: KeyValueStore.KeyValueStore]> = [
     ["a store whose get gives a number", given(Effect.succeed(Option.some(7)))],

@@ -1,4 +1,4 @@
-/** Gateways on real sockets of this machine, and what asks them. */
+/** Gateways on real sockets of this machine, and clients for them. */
 import { createServer } from "node:http"
 import type { Socket } from "node:net"
 import { FetchHttpClient, type HttpClient, type HttpServer, type HttpServerError } from "@effect/platform"
@@ -16,11 +16,11 @@ export const clients: ReadonlyArray<readonly [name: string, layer: Layer.Layer<H
 
 /** The connections of one server, as the server sees them. */
 export interface Connections {
-  /** How many were ever made. */
+  /** How many there have been. */
   readonly made: Effect.Effect<number>
   /** How many are open now. */
   readonly open: Effect.Effect<number>
-  /** Bytes handed to all of them. */
+  /** How many bytes they were given, all together. */
   readonly written: Effect.Effect<number>
 }
 
@@ -54,14 +54,14 @@ const server: Layer.Layer<Loopback | HttpServer.HttpServer, HttpServerError.Serv
 export const serve = (script: Gateway.Script): Layer.Layer<Gateway.Gateway | Loopback, HttpServerError.ServeError> =>
   Gateway.serve(script).pipe(Layer.provideMerge(server))
 
-/** The policy of the presets, made quick: 5, 10, 20, 40, 40 … ms, no jitter. */
+/** The presets' policy, but quicker: 5, 10, 20, 40, 40 … ms, no jitter. */
 export const quick: RetryPolicy.RetryPolicy = (knownGood) =>
   RetryPolicy.standard(knownGood, { base: "5 millis", cap: "40 millis", jitter: 0 })
 
 /** The waits of `quick`, in milliseconds. */
 export const quickly = (retry: number): number => Math.min(40, 5 * 2 ** (retry - 1))
 
-/** A MiMo at the gateway in the context, asked with the client in the context. */
+/** MiMo's preset, with the gateway and the client in the context. */
 export const mimo = (
   setup: Setup = {}
 ): Layer.Layer<Provider.Provider, never, Gateway.Gateway | HttpClient.HttpClient> => {
@@ -78,7 +78,7 @@ export const mimo = (
   )
 }
 
-/** Looks again and again until it is so, for so long that only what never comes is not seen. */
+/** Checks again and again until it holds, for so long that only what never happens is missed. */
 export const eventually = <E, R>(isSo: Effect.Effect<boolean, E, R>): Effect.Effect<boolean, E, R> =>
   Effect.gen(function* () {
     for (let round = 0; round < 1500; round++) {

@@ -1,4 +1,4 @@
-/** `completeObject`: an answer of a given shape, or `InvalidResponse` with what came instead. */
+/** `completeObject`: an answer of a given shape, or `InvalidResponse` with what arrived instead. */
 import { assert, describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Either, FastCheck as fc, Schema } from "effect"
 import { Chat, Provider } from "../src/index.js"
@@ -239,7 +239,7 @@ describe("what is asked for", () => {
   )
 })
 
-/** A reply of this text that ended as any other. */
+/** A reply with this text and an ordinary end. */
 const replied = (text: string): Chat.Reply => {
   const finish = { _tag: "Finish", reason: "stop", rawReason: "stop", usage: Chat.unknownUsage } as const
   const reply = Chat.reply([
@@ -376,7 +376,7 @@ describe("a mismatch is one line: a path, what was expected, what arrived", () =
     }
   })
 
-  // Schemas follow the value to its depth by recursion. That is no reason to die.
+  // Schemas recurse as deep as the value does. That must not become a defect.
   for (const depth of [1_000, 10_000, 100_000]) {
     it.effect(`of an answer nested ${depth} deep is an error, not a defect`, () =>
       Effect.gen(function* () {

@@ -1,4 +1,4 @@
-/** The laws of the retry and of the stream again, through sockets, by the real clock, with each client. */
+/** The laws of retries and streams once more, through sockets, by the real clock, with each client. */
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Context, Deferred, Effect, Exit, Fiber, Layer, Redacted, Schema, Stream } from "effect"
 import { Chat, OpenAiCompatible, Provider, RetryObserver, RetryPolicy } from "../src/index.js"
@@ -21,7 +21,7 @@ import {
 
 const countRequests = Effect.map(Gateway.requests, (requests) => requests.length)
 const failure = Effect.flip(Provider.complete(hello))
-/** What a number is that has not grown for half a second. */
+/** The number, once it has not grown for half a second. */
 const unchanging = <R>(number: Effect.Effect<number, never, R>) =>
   Effect.gen(function* () {
     for (;;) {
@@ -31,7 +31,7 @@ const unchanging = <R>(number: Effect.Effect<number, never, R>) =>
     }
   })
 
-/** A real clock is never early, but for the rounding of timers to whole milliseconds; it may be late. */
+/** A real clock may be late, but never early, except for the rounding of timers to whole milliseconds. */
 const expectWaits = (waits: ReadonlyArray<number>, atLeast: ReadonlyArray<number>) => {
   expect(waits.length).toBe(atLeast.length)
   for (const [i, wait] of waits.entries()) expect(wait).toBeGreaterThanOrEqual((atLeast[i] ?? 0) - 2)
@@ -263,7 +263,10 @@ describe.each(clients)("over HTTP with %s", (_, client) => {
   })
 
   describe.concurrent("the clocks", () => {
-    /** So every time but the first: on a busy machine a clock of a second may end a good answer, too. */
+    /**
+     * Answers like this every time except the first: on a busy machine, a timeout of a second may end a good answer,
+     * too.
+     */
     const firstThen =
       (first: Gateway.Answer, then: Gateway.Answer): Gateway.Script =>
       (_, index) =>
@@ -583,7 +586,10 @@ const echo = (request: Gateway.Recorded): Gateway.Answer => {
   return Gateway.paced("1 millis", Gateway.sse([role, ...tokens(text).map((content) => chunk({ content })), ...done]))
 }
 
-/** The same, but nobody gets an answer before so many have asked: who is not sent together with the rest waits for ever. */
+/**
+ * The same, but nobody gets an answer before this many have asked: a request that is not sent together with the rest
+ * waits for ever.
+ */
 const together = (count: number): Gateway.Script => {
   const all = Effect.runSync(Deferred.make<void>())
   return (request, index) => {
@@ -592,7 +598,7 @@ const together = (count: number): Gateway.Script => {
   }
 }
 
-/** The user's message as a whole answer; every other question is refused when it is first asked. */
+/** The user's message, not streamed; every other question is refused when it is first asked. */
 const refuseEveryOther = (): Gateway.Script => {
   const refusedOnce = new Set<string>()
   return (request) => {
@@ -605,7 +611,7 @@ const refuseEveryOther = (): Gateway.Script => {
   }
 }
 
-/** So many events of so many characters. They share their bytes, so that the script takes no room. */
+/** This many events of this many characters. They share their bytes, so that the script takes no memory. */
 const large = (events: number, characters: number): Gateway.Answer => {
   const [one] = Gateway.sse([chunk({ content: "x".repeat(characters) })]).body
   return { ...streamed, body: [...times(events, one ?? "drop"), ...Gateway.sse(done).body] }

@@ -1,4 +1,4 @@
-/** Bad input, from the caller and from the server, gets a clear typed error, and nothing is lost. */
+/** Bad input, from the caller or the server, becomes a clear typed error, and nothing is lost. */
 import type { HttpClient } from "@effect/platform"
 import { assert, describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Redacted, Ref, Stream } from "effect"
@@ -47,7 +47,7 @@ const key = Redacted.make(plantedKey)
 
 const secondKey = Redacted.make("tp-another-key-0123456789")
 
-/** A provider of this making, at a scripted gateway. */
+/** The provider that this makes, at a scripted gateway. */
 const made = (build: Effect.Effect<Provider.Service, never, HttpClient.HttpClient>, script: Gateway.Script = [whole]) =>
   Layer.provideMerge(Layer.effect(Provider.Provider, build), Gateway.layer(script))
 
@@ -618,7 +618,7 @@ describe("an answer of the other kind", () => {
 describe("a body that is too large", () => {
   const mebibyte = new TextEncoder().encode("lorem ipsum dolor ".repeat(58_255))
 
-  /** It was given up before its end. */
+  /** It was abandoned before its end. */
   const brokenOff = Effect.map(Gateway.requests, (requests) => expect(requests).toMatchObject([{ aborted: true }]))
 
   it.live("fails complete before it is read to its end", () =>
@@ -637,7 +637,7 @@ describe("a body that is too large", () => {
     }).pipe(Effect.provide(mimo([{ ...streamed, body: [new TextEncoder().encode("data: "), ...times(40, mebibyte)] }])))
   )
 
-  // A search that tries every beginning of a word at every letter of it takes the square of its length.
+  // A search that starts anew at every letter of a word takes quadratic time.
   for (const [name, word] of [
     ["of one long word", "x"],
     ["of angle brackets", "<"]
@@ -721,7 +721,7 @@ describe("one credential", () => {
 })
 
 describe("a key that rotates", () => {
-  /** The keys in turn, one for each time it is read. */
+  /** The keys in turn, one for each read. */
   const turning = (...keys: ReadonlyArray<Redacted.Redacted>) =>
     Effect.map(Ref.make(0), (reads) =>
       Effect.flatMap(

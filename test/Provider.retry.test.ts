@@ -1,4 +1,4 @@
-/** The laws of the retry, through the scripted gateway under `TestClock`: every wait to the millisecond. */
+/** The laws of retries, through the scripted gateway under `TestClock`: every wait to the millisecond. */
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Exit, Fiber, Stream, TestClock } from "effect"
 import { Provider, RetryObserver, RetryPolicy } from "../src/index.js"

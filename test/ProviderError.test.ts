@@ -1,4 +1,4 @@
-/** The six errors: they cross boundaries whole, are told apart by their tags, and say in one line what happened. */
+/** The six errors: they cross boundaries unchanged, are told apart by their tags, and say in one line what happened. */
 import { describe, expect, it } from "@effect/vitest"
 import { Arbitrary, Cause, DateTime, Duration, Effect, Equal, FastCheck as fc, Schema } from "effect"
 import * as ProviderError from "../src/ProviderError.js"
@@ -21,7 +21,7 @@ const full: ProviderError.Facts = {
   shouldRetry: false
 }
 
-/** Each of the six, with these facts and everything of its own. */
+/** Each of the six, with these facts and all of its own. */
 const six = (facts: ProviderError.Facts): ReadonlyArray<ProviderError.ProviderError> => [
   new ProviderError.AuthMissing({ ...facts, source: "MIMO_API_KEY", problem: "Blank" }),
   new ProviderError.AuthRejected({ ...facts, source: "MIMO_API_KEY", fingerprint: "0a1b2c3d", knownGood: true }),

@@ -1,4 +1,4 @@
-/** The schedules of the retry, stepped by hand: which errors they retry, how often, and after which waits. */
+/** The schedules of retries, stepped by hand: which errors they retry, how often, and after which waits. */
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Option, Random, Ref, Schedule, ScheduleDecision, ScheduleIntervals, TestClock } from "effect"
 import * as FastCheck from "effect/FastCheck"
@@ -55,7 +55,7 @@ const steps = <Out, In, R>(
 const waits = <Out, In, R>(schedule: Schedule.Schedule<Out, In, R>, inputs: ReadonlyArray<In>) =>
   Effect.map(steps(schedule, inputs), (steps) => steps.map((step) => step.wait))
 
-/** A policy whose flag says this, without jitter. */
+/** A policy with this value of the flag, without jitter. */
 const withFlag = (knownGood: boolean, options?: RetryPolicy.Options) =>
   Effect.map(Ref.make(knownGood), (flag) => RetryPolicy.standard(flag, { jitter: 0, ...options }))
 
@@ -424,7 +424,7 @@ describe("within", () => {
   )
 })
 
-/** What an observer of the policy is told, if these are the errors. */
+/** What an observer is told if these are the errors. */
 const told = <R>(schedule: Schedule.Schedule<unknown, Error, R>, errors: ReadonlyArray<Error>) =>
   Effect.gen(function* () {
     const retries: Array<RetryPolicy.Retry> = []

@@ -1,4 +1,4 @@
-/** A provider of one's own: from the few members that only it can say, all others follow. */
+/** A provider that a program writes itself: all members follow from the few that only it can provide. */
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { HttpClient } from "@effect/platform"
@@ -13,7 +13,7 @@ const says = (text: string): ReadonlyArray<Chat.Event> => [
   { _tag: "Finish", reason: "stop", rawReason: "stop", usage: Chat.unknownUsage, model: "fake", id: undefined }
 ]
 
-/** The whole of a fake. */
+/** A complete fake. */
 const fake = Provider.make({
   id: "fake",
   model: "fake-1",
@@ -162,7 +162,7 @@ describe("a cache", () => {
 })
 
 describe("a budget", () => {
-  /** Refuses what would come after so many calls. */
+  /** Refuses every call after this many. */
   const limited = (inner: Provider.Service, calls: number) =>
     Effect.map(Ref.make(calls), (left) => {
       const spend = Effect.flatMap(
@@ -217,7 +217,7 @@ describe("a budget", () => {
 })
 
 describe("a log", () => {
-  /** Writes down each request and how it ended. */
+  /** Records each request and how it ended. */
   const logged = (inner: Provider.Service, book: Array<string>) => {
     const note = (line: string) => Effect.sync(() => void book.push(line))
     const around = <A, E, R>(name: string, call: Effect.Effect<A, E, R>) =>

@@ -1,4 +1,4 @@
-/** Stores for the memory of accepted keys: one that can be looked into, and ones that are of no use. */
+/** Stores for the memory of accepted keys: one that can be inspected, and some that fail. */
 import { KeyValueStore, Error as PlatformError } from "@effect/platform"
 import { Effect, Option } from "effect"
 
@@ -9,7 +9,7 @@ export interface Peephole {
   readonly store: KeyValueStore.KeyValueStore
 }
 
-/** What comes before an operation is done: nothing, a failure, a wait. */
+/** What happens before each operation: nothing, a failure, a wait. */
 export type Trouble = (operation: Operation, key: string) => Effect.Effect<void, PlatformError.PlatformError>
 
 export const make = (trouble: Trouble = () => Effect.void): Peephole => {

@@ -1,13 +1,13 @@
 /**
- * Ends a run with what a reader of logs looks for: each test that failed, with the first line of why, and then one plain
- * line to count by. Where the variable `TALLY` names a file, runs that follow each other are counted together: the end
- * of each tells of those before it, too.
+ * Ends a run with what a reader of logs looks for: each test that failed, with the first line of its error, and then
+ * one plain line with the count. If the variable `TALLY` names a file, consecutive runs are counted together: the end
+ * of each includes those before it.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import { relative } from "node:path"
 import type { Reporter, TestModule } from "vitest/node"
 
-/** What is known of the runs so far. */
+/** What is known about the runs so far. */
 export interface Record {
   readonly passed: number
   readonly skipped: number
@@ -20,12 +20,12 @@ export default class Tally implements Reporter {
     const file = process.env["TALLY"]
     const record = added(before(file), modules, errors)
     if (file !== undefined) writeFileSync(file, JSON.stringify(record))
-    // At the very end, after what the other reporters have to say.
+    // At the very end, after the other reporters.
     process.once("exit", () => console.log(text(record)))
   }
 }
 
-/** So many failures are named. If there are more, they have one cause. */
+/** How many failures are named. If there are more, they probably have one cause. */
 const most = 20
 
 /** The end of a run. Its last line is the count. */
@@ -40,7 +40,7 @@ export const text = ({ failures, passed, skipped }: Record): string => {
 
 export const none: Record = { passed: 0, skipped: 0, failures: [] }
 
-/** The parts of a file of tests that a tally reads. */
+/** The parts of a test file that a tally reads. */
 export type Module = Pick<TestModule, "moduleId" | "errors"> & {
   readonly children: {
     readonly allTests: () => Iterable<{
@@ -68,7 +68,7 @@ export const added = (so: Record, modules: ReadonlyArray<Module>, errors: Readon
       if (state === "failed") failures.push(`${file} › ${test.fullName}: ${because(errors ?? [])}`)
     }
   }
-  // What no test waited for.
+  // Errors that no test awaited.
   failures.push(...errors.map((error) => `outside of the tests: ${because([error])}`))
   return { passed, skipped, failures }
 }
@@ -77,7 +77,7 @@ export const added = (so: Record, modules: ReadonlyArray<Module>, errors: Readon
 const because = ([error]: ReadonlyArray<unknown>): string =>
   (error instanceof Object && "message" in error ? String(error.message) : String(error)).trim().split("\n")[0] ?? ""
 
-/** What the runs before this one left; a file that is empty has had none. */
+/** The tally of earlier runs; an empty file has none. */
 const before = (file: string | undefined): Record => {
   const left = file === undefined ? "" : readFileSync(file, "utf8")
   return left === "" ? none : { ...none, ...JSON.parse(left) }

@@ -34,7 +34,7 @@ describe("what the model is told", () => {
     expect("description" in Tool.make({ name: "now", parameters: Weather })).toBe(false)
   })
 
-  // Each wire demands `type: "object"` at the root, also of a tool without arguments and of a schema with a name.
+  // Each wire requires `type: "object"` at the root, even for a tool without arguments and for a named schema.
   class Place extends Schema.Class<Place>("Place")({ city: Schema.String }) {}
   const roots: ReadonlyArray<readonly [name: string, schema: Chat.JsonSchema]> = [
     ["a struct", Tool.make({ name: "t", parameters: Schema.Struct({ city: Schema.String }) }).parameters],

@@ -1,4 +1,4 @@
-/** What a call owes to real clocks and clients: they are early, they step, and they hide redirects. */
+/** What calls must tolerate in real clocks and clients: they are early, they jump, and they hide redirects. */
 import { FetchHttpClient } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Layer, Redacted } from "effect"
@@ -9,14 +9,14 @@ import { accept, hello, plantedKey, refused, whole } from "./Wire.js"
 
 const options = { apiKey: Redacted.make(plantedKey), policy: quick }
 
-/** A clock that moves on by a millisecond with every look, and whose timers come so much too early. */
+/** A clock that advances by a millisecond whenever it is read, and whose timers fire this much too early. */
 const early = (millis: number): Clock.Clock => {
   let now = 1_000_000
   const look = () => now++
   return Object.assign(Clock.make(), {
     unsafeCurrentTimeMillis: look,
     currentTimeMillis: Effect.sync(look),
-    // The timeouts of the calls are minutes, and never come.
+    // The calls' timeouts are minutes, and never fire.
     sleep: (duration: Duration.Duration) =>
       Duration.toMillis(duration) > 1000
         ? Effect.never
@@ -30,7 +30,7 @@ const early = (millis: number): Clock.Clock => {
 }
 
 describe("a refused known-good key waits for its turn", () => {
-  // Node's timers may come a millisecond early, by the clock that a program reads.
+  // Node's timers may fire a millisecond early, by the clock that a program reads.
   for (const millis of [0, 1, 2, 3, 4, 5]) {
     it.live(`and gets it, even if timers fire ${millis} ms early`, () =>
       Effect.gen(function* () {

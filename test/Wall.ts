@@ -1,4 +1,7 @@
-/** A clock whose time of day can be set back, as a user or a time server does it. What it measures waits by goes on. */
+/**
+ * A clock whose time of day can be set back, as by a user or a time server. Its monotonic time, which measures waits,
+ * goes on.
+ */
 import { type Clock, Effect } from "effect"
 
 export interface Wall {

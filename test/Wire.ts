@@ -3,7 +3,7 @@ import { Duration, Effect, Fiber, Layer, Random, Redacted, Ref, TestClock } from
 import { type Chat, MiMo, Provider, type RetryPolicy } from "../src/index.js"
 import * as Gateway from "../src/testing/Gateway.js"
 
-/** A planted key: no error, log line or span may show it, or a piece of it. */
+/** A planted key: no error, log line or span may show it or a part of it. */
 export const plantedKey = "tp-s7Qx9ZbL2mWv4NcR8kTfH3pJ6yDgA1eU"
 
 export const hello: Chat.Request = { messages: [{ role: "user", content: "hello" }] }
@@ -14,7 +14,7 @@ export const chunk = (delta: unknown, rest?: object) => ({
   choices: [{ index: 0, delta, finish_reason: null, ...rest }]
 })
 
-/** "Hello, world", as a stream and whole. */
+/** "Hello, world", streamed and not. */
 export const streamed = Gateway.sse([
   chunk({ role: "assistant", content: "" }),
   chunk({ content: "Hello, " }),
@@ -56,7 +56,7 @@ export interface Setup {
   readonly coolDown?: boolean
 }
 
-/** A MiMo at a scripted gateway, on the test clock, with chance fixed to the middle of its range. */
+/** MiMo's preset at a scripted gateway, on the test clock, with random numbers fixed to the middle of their range. */
 export const mimo = (script: Gateway.Script, setup: Setup = {}) => {
   const key = "key" in setup ? setup.key : plantedKey
   return Layer.provideMerge(
@@ -76,7 +76,7 @@ export const halfway = 125
 
 export const backoff = (retry: number): number => Math.min(15_000, 500 * 2 ** (retry - 1)) + halfway
 
-/** Runs to the end, however long the waits are. */
+/** Runs it to its end, however long the waits are. */
 export const patiently = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.gen(function* () {
     const fiber = yield* Effect.fork(self)
@@ -87,7 +87,7 @@ export const patiently = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<
     return yield* Fiber.join(fiber)
   })
 
-/** The key is accepted once, so the calls that follow are those of a known-good key. */
+/** Gets the key accepted once, so that the following calls have a known-good key. */
 export const accept = Effect.asVoid(Provider.complete(hello))
 
 /** The flag of the provider's key. */

@@ -33,9 +33,9 @@ export interface Request {
   readonly temperature?: number | undefined
   /** The share of likely tokens that the model chooses from, 0 to 1. */
   readonly topP?: number | undefined
-  /** Texts at which the model stops. */
+  /** Texts at which the model stops. OpenAI's Responses have none: such a request is not sent. */
   readonly stop?: ReadonlyArray<string> | undefined
-  /** Makes answers repeatable, as far as the provider can. Anthropic's wire has no such field. */
+  /** Makes answers repeatable, as far as the provider can. Only OpenAI's chat completions have such a field. */
   readonly seed?: number | undefined
   /** How much the model may think. Sent as the provider spells it; not sent where it has no such field. */
   readonly reasoning?: Reasoning | undefined

@@ -50,7 +50,7 @@ class Decoder implements Protocol.Decoder {
   /** The answer's items in the order in which they began. Some go back with the conversation. */
   private readonly items: Array<Item> = []
   private readonly byId = new Map<string, Item>()
-  /** The item that began last at each index: gateways change ids on the way, and others give all items one index. */
+  /** The last item that began at each index. Some gateways change ids on the way, others give all items one index. */
   private readonly byIndex = new Map<unknown, Item>()
   /** Whether there was reasoning, so that the next part of it begins a paragraph. */
   private reasoned = false
@@ -162,7 +162,7 @@ class Decoder implements Protocol.Decoder {
     return item?.type() === type ? item : undefined
   }
 
-  /** An item is whole. What it says is new only if its deltas did not come. */
+  /** An item is complete. Its parts are new only if their deltas did not come. */
   private takeDone(index: unknown, fields: Json.Fields | undefined, events: Array<Chat.Event>): void {
     if (fields === undefined) return
     const known = this.known(fields["id"], index, fields["type"])
@@ -198,7 +198,7 @@ class Decoder implements Protocol.Decoder {
     this.refusal += text
   }
 
-  /** A whole body is an end without a beginning, and so may a gateway's stream be. */
+  /** Reads the output only if no item came before: in a whole body, and in a stream that says nothing but its end. */
   private takeEnd(status: string, response: Json.Fields, raw: string, events: Array<Chat.Event>): Protocol.Step {
     this.takeResponse(response)
     if (Refusal.isIn(response)) return errorOf(response, raw)
@@ -220,7 +220,7 @@ class Decoder implements Protocol.Decoder {
     events.push({ _tag: "TextDelta", text })
   }
 
-  /** Parts of a summary are paragraphs, and end without a line break. */
+  /** The parts of a summary are paragraphs without a line break at their end. */
   private emitReasoning(item: Item, part: string, text: unknown, events: Array<Chat.Event>): void {
     if (typeof text !== "string" || text === "") return
     const isNext = this.reasoned && !item.has(part)
@@ -260,8 +260,8 @@ class Decoder implements Protocol.Decoder {
   }
 
   /**
-   * A call that was cut off is none, and gets no result that could follow it. Reasoning goes back only with what it led
-   * to: "provided without its required following item", a 400 (openai-node issue 1567, vercel/ai issue 7099).
+   * A call that was cut off is left out, because no result will follow it. So is reasoning with nothing behind it:
+   * "provided without its required following item" is a 400 (openai-node issue 1567, vercel/ai issue 7099).
    */
   private replay(): ReadonlyArray<Json.Fields> {
     const content = this.items.flatMap((item) => {
@@ -274,22 +274,22 @@ class Decoder implements Protocol.Decoder {
   }
 }
 
-/** Statuses that a whole body may have. One that is queued, in progress or cancelled has no answer in it. */
+/** Statuses of a body with an answer or an error. The others are queued, in progress and cancelled. */
 const ends: ReadonlySet<string> = new Set(["completed", "incomplete", "failed"])
 
-/** An error may be the event itself; then its type, which is `error`, is no code of the server's. */
+/** The event may itself be the error. Then its type, which is `error`, must not be taken for the server's code. */
 const refusedBy = (event: Json.Fields | undefined, raw: string): Fault.Fault => {
   const flat = event?.["type"] === "error" && !Refusal.isIn(event)
   return { _tag: "Refused", body: flat ? (Json.stringify({ ...event, type: undefined }) ?? raw) : raw }
 }
 
-/** Of a response that failed the error is told and nothing else: the rest of it repeats the request. */
+/** Only the error of a response that failed, because the rest of it repeats the request. */
 const errorOf = ({ error }: Json.Fields, raw: string): Fault.Fault => ({
   _tag: "Refused",
   body: error ? (Json.stringify({ error }) ?? raw) : raw
 })
 
-/** The number of a part. What is none belongs to the first. */
+/** The number of a part; 0 if it is not a number. */
 const at = (index: unknown): number => Json.number(index) ?? 0
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -324,7 +324,7 @@ class Item {
     return this.type() === "function_call"
   }
 
-  /** What its result repeats. `id` names the item, and is there where a gateway has one name for both. */
+  /** The id that its result repeats. `id` is the item's own, and stands in where a gateway sends no other. */
   callId(): string | undefined {
     return Json.nonEmpty(this.fields["call_id"]) ?? Json.nonEmpty(this.fields["id"])
   }
@@ -333,7 +333,7 @@ class Item {
     return Json.nonEmpty(this.fields["name"])
   }
 
-  /** Takes the item as it is when it is done. Reasoning may have begun with half of its encrypted content. */
+  /** Replaces the item by what it is when it is done: at its beginning, encrypted content may be incomplete (SDK). */
   end(fields: Json.Fields): void {
     this.fields = this.isCall() ? { ...this.fields, ...fields } : fields
     this.done = true
@@ -369,14 +369,14 @@ class Item {
     return this.args !== ""
   }
 
-  /** Whether it says more than a text or a call does. */
+  /** Whether there is more in it than a text or a call. */
   needsReplay(): boolean {
     const { caller, content, namespace, phase, type } = this.fields
     if (type === "function_call") return isThere(caller) || isThere(namespace)
     return type !== "message" || isThere(phase) || Json.array(content).some(saysMore)
   }
 
-  /** As it goes back: whole, and what was not done as far as it came. Reasoning that was not done cannot be read. */
+  /** As it is sent back. Of what was never done, only the text or the call so far; nobody could read the rest. */
   replay(): ReadonlyArray<Json.Fields> {
     const type = this.type()
     if (!this.done) {
@@ -384,7 +384,7 @@ class Item {
       if (type === "message") return text === "" ? [] : [{ role: "assistant", content: text }]
       return this.isCall() ? [{ type, name: this.name(), arguments: this.args }] : []
     }
-    // A request takes an item without its author (openai-node, `ResponseInputItems`).
+    // A request does not accept who created an item (openai-node, `ResponseInputItems`).
     const { created_by: _, ...fields } = this.fields
     return [this.isCall() ? { ...fields, arguments: this.args } : fields]
   }
@@ -409,7 +409,7 @@ const finishReasons: ReadonlyMap<string, Chat.FinishReason> = new Map([
   ["content_filter", "content-filter"]
 ])
 
-/** The wire has no word for an answer that ends with calls: it is completed, too. */
+/** An answer that ends with calls is `completed`, too. */
 const finishReason = (word: string | undefined, hasCalls: boolean): Chat.FinishReason => {
   const reason = word === undefined ? "other" : (finishReasons.get(word) ?? "other")
   return hasCalls && (word === undefined || reason === "stop") ? "tool-calls" : reason

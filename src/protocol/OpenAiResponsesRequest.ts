@@ -10,13 +10,13 @@ import { strictly } from "./OpenAiChatRequest.js"
 import * as Subset from "./Subset.js"
 import * as ToolCalls from "./ToolCalls.js"
 
-/** Whose replay this wire can read. */
+/** The id of this wire. It can read the replays that carry it. */
 export const id = "openai-responses"
 
 /** How a host departs from OpenAI's Responses. Every field is optional; the norm is what OpenAI does. */
 export interface Dialect {
   /**
-   * Asks for encrypted reasoning (`include`) and sends it back. A model that does not reason answers either with a 400.
+   * Asks for encrypted reasoning (`include`) and sends it back. A model that does not reason rejects both with a 400.
    * Default: unless the model's name is one of OpenAI's that do not reason: GPT-4 and older, and those with `-chat`.
    */
   readonly replaysReasoning?: boolean | undefined
@@ -30,7 +30,7 @@ interface Options extends Protocol.EncodeOptions {
 
 export const encode = (request: Chat.Request, options: Options): Protocol.Body => {
   const { dialect, model, stream } = options
-  // The history is the program's, so nothing has to be kept by the server.
+  // The program keeps the history, so the server need not.
   const given: Protocol.Body = { store: false, ...dialect.defaults, ...request.extra }
   const reasons = dialect.replaysReasoning ?? !knownNotToReason.test(model)
   const isKept: IsKept = (item) => item["type"] !== "reasoning" || (reasons && canBeRead(item, given))
@@ -46,9 +46,9 @@ export const encode = (request: Chat.Request, options: Options): Protocol.Body =
       max_output_tokens: request.maxTokens,
       temperature: request.temperature,
       top_p: request.topP,
-      // The wire has no such field. It is written for `unsupported` to find.
+      // The wire has no such field. It is written so that `unsupported` finds it.
       stop: request.stop === undefined || request.stop.length === 0 ? undefined : request.stop,
-      // `user` is deprecated, and this is what takes its place (openai-node, `ResponseCreateParams`).
+      // Replaces `user`, which is deprecated (openai-node, `ResponseCreateParams`).
       safety_identifier: request.user,
       text: encodeOutput(request.output, given["text"]),
       reasoning: encodeReasoning(request.reasoning, given["reasoning"])
@@ -72,11 +72,11 @@ const encodeInclude = (given: unknown, reasons: boolean): unknown =>
 /** Whether an item of an earlier answer can go back. */
 type IsKept = (item: Json.Fields) => boolean
 
-/** "Items are not persisted when `store` is set to false" (bifrost issue 5410): then only sealed reasoning can be read. */
+/** "Items are not persisted when `store` is set to false" (bifrost issue 5410): then it must be there, encrypted. */
 const canBeRead = (reasoning: Json.Fields, { store }: Protocol.Body): boolean =>
   store !== false || Json.nonEmpty(reasoning["encrypted_content"]) !== undefined
 
-/** A call, its result and the reasoning before it are items of their own, in the order in which they came. */
+/** A call, its result and the reasoning before it are separate items on this wire. */
 const encodeMessages = (messages: ReadonlyArray<Chat.Message>, isKept: IsKept): ReadonlyArray<unknown> => {
   const ids = CallIds.make(written, longest)
   return messages
@@ -103,7 +103,7 @@ const encodeMessage = (message: Chat.Message, ids: CallIds.CallIds, isKept: IsKe
   }
 }
 
-/** What has to go back goes back exactly as it came, but for ids that this wire does not take. */
+/** What has to be replayed is sent exactly as it came, except for ids that this wire does not accept. */
 const encodeAssistant = (
   message: Chat.AssistantMessage,
   ids: CallIds.CallIds,
@@ -128,7 +128,7 @@ const encodeToolCall = (call: Chat.ToolCall, ids: CallIds.CallIds): Json.Fields 
   arguments: JSON.stringify(call.input ?? {})
 })
 
-/** Reasoning without a summary is a 400, also where there is none to show (Agora issue 141). */
+/** Reasoning without a `summary` is a 400, even if there is nothing in it (Agora issue 141). */
 const encodeReplayed = (item: Json.Fields, ids: CallIds.CallIds): Json.Fields =>
   item["type"] === "function_call"
     ? { ...item, call_id: ids.ofCall(Json.string(item["call_id"]) ?? "") }
@@ -136,7 +136,7 @@ const encodeReplayed = (item: Json.Fields, ids: CallIds.CallIds): Json.Fields =>
       ? { summary: [], ...item }
       : item
 
-/** The result of a call may have pictures on this wire. */
+/** On this wire the result of a call may contain pictures. */
 const encodeToolResult = (message: Chat.ToolMessage, ids: CallIds.CallIds): Json.Fields => ({
   type: "function_call_output",
   call_id: ids.ofResult(message.toolCallId),
@@ -158,7 +158,7 @@ const encodeImage = (source: Chat.ImagePart["source"]): string =>
 // Tools
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Where `strict` is left out this wire makes the schema strict, so that an optional field would have to be there. */
+/** If `strict` is left out, this wire makes the schema strict, and optional fields become required. */
 const encodeTool = (tool: Chat.ToolDefinition): Json.Fields =>
   Json.defined({
     type: "function",
@@ -175,7 +175,7 @@ const encodeToolChoice = (choice: Chat.Request["toolChoice"]): unknown =>
 // Output and reasoning
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What else a program wants of the text stands beside the format: `verbosity`. */
+/** Keeps what the extra fields say of the text: `verbosity`. */
 const encodeOutput = (output: Chat.Request["output"], given: unknown): unknown => {
   if (output === undefined) return undefined
   return { ...Json.record(given), format: encodeFormat(output) }
@@ -187,11 +187,11 @@ const encodeFormat = (output: NonNullable<Chat.Request["output"]>): unknown => {
   return { type: "json_schema", name, ...strictly(schema) }
 }
 
-/** OpenAI refuses `json_object` unless the word JSON stands in the input. */
+/** OpenAI rejects `json_object` unless the word JSON occurs in the input. */
 const inWords = (output: Chat.Request["output"]): ReadonlyArray<Chat.Message> =>
   output === "json" ? [Message.system(Subset.inWords(output))] : []
 
-/** What else a program wants of the reasoning stands beside the effort: `summary`. */
+/** Keeps what the extra fields say of the reasoning: `summary`. */
 const encodeReasoning = (reasoning: Chat.Reasoning | undefined, given: unknown): unknown =>
   reasoning !== undefined && "effort" in reasoning ? { ...Json.record(given), effort: reasoning.effort } : undefined
 
@@ -199,6 +199,9 @@ const encodeReasoning = (reasoning: Chat.Reasoning | undefined, given: unknown):
 // What is refused
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A text would go on past a stop sequence that is left out, so it is not; a seed is a wish, so it is. */
+/**
+ * Without its stop sequences an answer would go on past them, so such a request is not sent. A seed is only a wish, and
+ * is left out.
+ */
 export const unsupported = (body: Protocol.Body): string | undefined =>
   body["stop"] === undefined ? undefined : "stop"

@@ -16,9 +16,9 @@ export interface Own {
   /** The model of requests that name none. There is no default: models come and go. */
   readonly model: string
   /**
-   * `chat`: chat completions. `responses`: the newer wire, on which the model sees its earlier reasoning again. OpenAI is
-   * asked to keep nothing (`store: false`); the reasoning goes back sealed, in `Reply.message`. It has no stop sequences:
-   * a request with `stop` fails with `InvalidRequest`, its `problem` `Unsupported`, and is not sent. Default `chat`.
+   * `chat`: chat completions. `responses`: the newer wire, on which the model sees its earlier reasoning again, even
+   * though OpenAI keeps nothing (`store: false`): the reasoning is encrypted, and `Reply.message` carries it. There, a
+   * request with `stop` is not sent: it fails with `InvalidRequest`, its `problem` `Unsupported`. Default `chat`.
    */
   readonly wire?: "chat" | "responses" | undefined
 }

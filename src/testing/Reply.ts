@@ -1,17 +1,18 @@
 /**
  * Answers that say what a model or a server says, in the words of the wire that asks: one script serves OpenAI's chat
- * completions and Anthropic's messages, streamed and whole.
+ * completions and Responses and Anthropic's messages, streamed and whole.
  */
 import * as Duration from "effect/Duration"
 import * as Answer from "./Answer.js"
 import { anthropicMessages } from "./AnthropicMessagesWriter.js"
 import { openAiChat } from "./OpenAiChatWriter.js"
+import { openAiResponses } from "./OpenAiResponsesWriter.js"
 import type { Recorded } from "./Recorded.js"
 import { type End, type Event, type Said, said } from "./Said.js"
 import { type Asked, pathOf, type Refusal, type Words, type Writer } from "./Writer.js"
 
 /** Every wire that a script can answer. The last is the one of whoever speaks no other. */
-const writers: ReadonlyArray<Writer> = [anthropicMessages, openAiChat]
+const writers: ReadonlyArray<Writer> = [anthropicMessages, openAiResponses, openAiChat]
 
 /** What may be said of a reply. Everything has a default. */
 export interface ReplyOptions extends End {

@@ -1,4 +1,4 @@
-/** The judge of the throttle table: each goal sees its own fault, and what is missed is said. */
+/** The judge of the throttle table: each goal sees its own fault, and every miss is reported. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Contenders from "./Contenders.js"
 import * as Goal from "./Goal.js"

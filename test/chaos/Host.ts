@@ -1,6 +1,6 @@
 /**
- * The server of a weather: the SDK's testing gateway on a real socket. What it answers is a function of the call and of
- * the how-manieth request for it this is.
+ * The server of a weather: the SDK's testing gateway on a real socket. What it answers depends on the call and on how
+ * many requests for it came before.
  */
 import { Effect, type Scope } from "effect"
 import * as Layer from "effect/Layer"
@@ -22,7 +22,7 @@ export interface Host {
   readonly seen: Effect.Effect<Ledger.Seen>
 }
 
-/** Under this path is another service, which no model answers. */
+/** Under this path is another service, not a model. */
 export const audit = "/audit"
 
 export const make = (script: (question: Question) => Gateway.Answer): Effect.Effect<Host, never, Scope.Scope> =>
@@ -30,7 +30,7 @@ export const make = (script: (question: Question) => Gateway.Answer): Effect.Eff
     const requests = new Map<number, number>()
     let longestAsked = 0
     const answer = ({ body, url }: Gateway.Recorded): Gateway.Answer => {
-      // An answer that could be a model's, so that it is seen when it is taken for one.
+      // This could be a model's answer, so that it shows if it is taken for one.
       if (url.endsWith(audit)) return Gateway.text(Speech.bodyOf(audited), json)
       const { call, stream } = questionIn(body)
       const request = (requests.get(call) ?? 0) + 1
@@ -47,7 +47,7 @@ export const make = (script: (question: Question) => Gateway.Answer): Effect.Eff
 /** No weather makes this call. */
 const audited = 999_999
 
-/** In seconds. A wait of more than a minute is not waited: the call fails and says so. */
+/** In seconds. A wait of more than a minute is not kept: the call fails and says so. */
 const askedBy = ({ headers }: Gateway.Answer): number => {
   const asked = Number(headers["retry-after"] ?? Number(headers["retry-after-ms"] ?? 0) / 1000)
   return asked > 60 ? 0 : asked
@@ -72,7 +72,7 @@ export const well = ({ call, stream }: Question): Gateway.Answer =>
     ? { status: 200, headers: { "content-type": "text/event-stream" }, body: [bytes(Speech.framesOf(call).join(""))] }
     : Gateway.text(Speech.bodyOf(call), json)
 
-/** The right one. A stream comes event by event, so many milliseconds apart. */
+/** The right one. A stream arrives event by event, this many milliseconds apart. */
 export const spoken = (question: Question, millis: number): Gateway.Answer =>
   question.stream
     ? {

@@ -17,7 +17,7 @@ export const countFibers = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effec
     return [value, yield* settled(left)] as const
   })
 
-/** Looks again for two seconds, until there is none. */
+/** Checks again for two seconds, until there is none. */
 const settled = (count: Effect.Effect<number>, rounds = 40): Effect.Effect<number> =>
   Effect.flatMap(count, (found) =>
     found === 0 || rounds === 0
@@ -32,7 +32,7 @@ const openSockets = Effect.sync(
 /** Sockets of this process that are still open two seconds after nobody should need them. */
 export const sockets: Effect.Effect<number> = Effect.suspend(() => settled(openSockets))
 
-/** Runs it, and says beside its result what was thrown where nobody could catch it. */
+/** Runs it, and returns its result together with what was thrown where nobody could catch it. */
 export const unhandled = <A, E, R>(
   self: Effect.Effect<A, E, R>
 ): Effect.Effect<readonly [A, ReadonlyArray<string>], E, R> =>
@@ -57,7 +57,7 @@ const collectGarbage = Effect.sync(() => {
   runInNewContext("gc")()
 })
 
-/** Bytes in use on the heap, once what nobody holds on to is gone. */
+/** Bytes in use on the heap, after everything unreachable is collected. */
 export const heap: Effect.Effect<number> = Effect.gen(function* () {
   for (let round = 0; round < 6; round++) {
     yield* collectGarbage

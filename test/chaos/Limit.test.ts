@@ -1,4 +1,4 @@
-/** The limits of the throttled gateway: what they let in, and what can be had under them at best. */
+/** The limits of the throttled gateway: what they let in, and the best that is possible under them. */
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"
 import { eventually } from "../Loopback.js"

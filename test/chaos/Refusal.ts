@@ -1,6 +1,4 @@
-/**
- * How a gateway says no to a request that is one too many.
- */
+/** How a gateway refuses a request that is one too many. */
 
 export interface Refusal {
   readonly status: 401 | 429 | 503

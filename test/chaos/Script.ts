@@ -1,9 +1,7 @@
-/**
- * What goes wrong, and how often: a function of the seed, the call and the how-manieth request for it this is.
- */
+/** What goes wrong, and how often: it depends on the seed, the call, and how many requests for it came before. */
 import * as Dice from "./Dice.js"
 
-/** In per cent of all requests. What is left is answered as it should be. */
+/** In per cent of all requests. The rest is answered as it should be. */
 export const rates = {
   /** MiMo's 401 for a key that works. */
   "401 for a good key": 4,

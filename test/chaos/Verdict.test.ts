@@ -1,4 +1,4 @@
-/** The judge of the chaos run: it must see what is wrong, or the run proves nothing. */
+/** The judge of the chaos run: if it does not see what is wrong, the run proves nothing. */
 import { describe, expect, it } from "@effect/vitest"
 import { Chat, ProviderError } from "../../src/index.js"
 import * as Dice from "./Dice.js"

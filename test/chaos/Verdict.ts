@@ -1,6 +1,4 @@
-/**
- * What came of a call, held against what the server must have said.
- */
+/** The outcome of a call, compared with what the server must have said. */
 import { Chat, type ProviderError } from "../../src/index.js"
 import * as Speech from "./Speech.js"
 
@@ -22,13 +20,13 @@ export const ofEvents = (call: number, seen: ReadonlyArray<Chat.Event>, ended: b
 /** Pieces differ from each other, so an event that comes twice is a duplicate. */
 const keyOf = (event: Chat.Event): string => JSON.stringify(Object.entries(event).sort(([a], [b]) => (a < b ? -1 : 1)))
 
-/** The flaw in a whole answer: it is the right one or another's. */
+/** The flaw in an answer that is not streamed: it is the right one, or another call's. */
 export const ofReply = (call: number, reply: Chat.Reply): Flaw | undefined => {
   const expected = Chat.reply(Speech.eventsOf(call))
   return JSON.stringify(expected) === JSON.stringify(reply) ? undefined : "mixed up"
 }
 
-/** The flaw in what an error says of the text that had come. */
+/** The flaw in the partial text of an error. */
 export const ofPartial = (error: ProviderError.ProviderError, seen: ReadonlyArray<Chat.Event>): Flaw | undefined => {
   const shown = seen.map((event) => (event._tag === "TextDelta" ? event.text : "")).join("")
   if (error.emitted !== seen.length > 0) return "lost"

@@ -1,4 +1,4 @@
-/** What the decoders read from a recording, held against what a client must read. Pure. */
+/** What the decoders read from a recording, compared with what a client must read. Pure. */
 
 import * as WireReader from "../../src/answer/WireReader.js"
 import * as Chat from "../../src/Chat.js"
@@ -30,10 +30,10 @@ const protocols: Protocols = {
   "openai-responses": OpenAiResponses.make()
 }
 
-/** The same where the dialect knows `<think>`. */
+/** The same if the dialect has `<think>`. */
 const thinking: Protocols = { ...protocols, "openai-chat": OpenAiChat.make({ thinkTags: true }) }
 
-/** All that does not match, nothing if the recording is read as it must be. */
+/** Everything that does not match: nothing if the recording is read as it should be. */
 export const check = (recording: Recording, bytes: Uint8Array): ReadonlyArray<Mismatch> => {
   const raw = new TextDecoder().decode(bytes)
   if (isStream(recording))
@@ -156,7 +156,7 @@ const readAs = (raw: Refusal.Raw, message: string): string =>
 const joined = (events: ReadonlyArray<Chat.Event>, tag: "TextDelta" | "ReasoningDelta"): string =>
   events.map((event) => (event._tag === tag ? event.text : "")).join("")
 
-/** A call whose arguments were cut off is none. */
+/** A call whose arguments were cut off does not count. */
 const parsedCall = (call: NonNullable<Expected["toolCalls"]>[number]): ReadonlyArray<unknown> => {
   try {
     const input: unknown = call.argumentsJson === "" ? {} : JSON.parse(call.argumentsJson)
@@ -166,14 +166,14 @@ const parsedCall = (call: NonNullable<Expected["toolCalls"]>[number]): ReadonlyA
   }
 }
 
-/** Where the wire gave no id, ours is made up and not compared. */
+/** If the wire gave no id, ours is invented and not compared. */
 const takenCall = (event: Chat.Event, expected: Expected): ReadonlyArray<unknown> => {
   if (event._tag !== "ToolCall") return []
   const known = expected.toolCalls?.some((call) => call.id === event.id)
   return [[known ? event.id : "", event.name, event.input]]
 }
 
-/** Anthropic's `input` leaves the cached tokens out; ours includes them. */
+/** Anthropic's `input` excludes cached tokens; ours includes them. */
 const wireUsage = (usage: Usage | null | undefined, protocol: Recording["protocol"]): unknown => {
   if (usage === null || usage === undefined) return [null, null, null, null, null]
   const cached = protocol === "anthropic-messages" ? (usage.cached ?? 0) + (usage.cacheWrite ?? 0) : 0

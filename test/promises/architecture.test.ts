@@ -11,7 +11,7 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["testing"],
   ["index"],
   ["provider"],
-  ["Provider", "Preset", "Service", "Fallback"],
+  ["Provider", "Preset", "Service", "Fallback", "Toolkit", "toolkit"],
   ["Transport", "transport", "Tool", "Output", "output", "Explain", "explain"],
   ["answer"],
   ["request"],

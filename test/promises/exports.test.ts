@@ -88,6 +88,7 @@ const knowngood: { readonly [namespace: string]: ReadonlyArray<string> } = {
     "within"
   ],
   Tool: ["make"],
+  Toolkit: ["before", "converse", "make", "merge", "outcome"],
   Transport: ["make", "transformClient"]
 }
 

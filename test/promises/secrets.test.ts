@@ -84,7 +84,7 @@ const ofNotice = (notice: RetryObserver.RetryNotice): ReadonlyArray<Surface> => 
   ["Explain.retrying, zh", JSON.stringify(Explain.retrying(notice, zh))]
 ]
 
-/** What a tracer exports of a span: of a success no more than that it was one. */
+/** What a tracer exports of a span; of a success, only that it was one. */
 const ofSpan = ({ attributes, events, links, name, status }: Tracer.Span & { readonly events?: unknown }) => {
   const failed = status._tag === "Ended" && Exit.isFailure(status.exit) ? [status.exit, status.exit.cause] : []
   return ofValue(`span ${name}`, { attributes: [...attributes], events, links, name, failed })
@@ -114,7 +114,7 @@ const loggers = (seen: Array<Surface>) => {
   )
 }
 
-/** Runs the call as a program would that logs and traces all it can, and returns everything that could be seen of it. */
+/** Runs the call like a program that logs and traces all it can, and returns everything that could be seen of it. */
 const witness = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<ReadonlyArray<Surface>, never, R> =>
   Effect.gen(function* () {
     const seen: Array<Surface> = []
@@ -271,7 +271,7 @@ const toolCall = (name: string, args: string) => ({
 // The laws
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** One retry of each kind, so that notices are seen, and at once. */
+/** One retry of each kind, at once, so that there are notices. */
 const once: RetryPolicy.RetryPolicy = (knownGood) =>
   RetryPolicy.standard(knownGood, { base: 1, cap: 1, jitter: 0, transientRetries: 1, authRetries: 1 })
 

@@ -1,4 +1,4 @@
-/** What docs/security.md promises and no other test holds; and that the tests which it and docs/load.md name are there. */
+/** What docs/security.md promises and no other test holds; and that the tests named there and in docs/load.md exist. */
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { KeyValueStore } from "@effect/platform"

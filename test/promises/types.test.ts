@@ -1,4 +1,4 @@
-/** What the compiler must agree to. These laws are checked by `npm run typecheck`; run as tests they only load. */
+/** What the compiler must accept. `npm run typecheck` checks these laws; run as tests, they only load. */
 
 import { FetchHttpClient, type HttpClient } from "@effect/platform"
 import { describe, expectTypeOf, it } from "@effect/vitest"
@@ -40,6 +40,7 @@ import {
   RetryObserver,
   RetryPolicy,
   Tool,
+  Toolkit,
   type Transport
 } from "../../src/index.js"
 import { Errors, Gateway, Jitter, TestProvider } from "../../src/testing/index.js"
@@ -135,6 +136,121 @@ describe("a tool", () => {
     expectTypeOf(weather.decode).parameter(0).toEqualTypeOf<Chat.ToolCall>()
     expectTypeOf(weather.decode).returns.toEqualTypeOf<Either.Either<{ readonly day: Date }, Tool.Misfit>>()
     expectTypeOf<Tool.Misfit["message"]>().toExtend<Chat.Message>()
+  })
+})
+
+describe("a toolkit", () => {
+  class NoSuchCity {
+    readonly _tag = "NoSuchCity"
+  }
+  class Db extends Context.Tag("test/Db")<Db, { readonly find: (id: number) => Effect.Effect<string> }>() {}
+
+  const weather = Tool.make({ name: "weather", parameters: Schema.Struct({ day: Schema.DateFromString }) })
+  const find = Tool.make({
+    name: "find",
+    parameters: Schema.Struct({ id: Schema.NumberFromString }),
+    success: Schema.Struct({ at: Schema.Date })
+  })
+  const found = Effect.flatMap(Db, (db) => Effect.as(db.find(1), { at: new Date(0) }))
+  const rain = (day: Date): Effect.Effect<number, NoSuchCity> => Effect.succeed(day.getDate())
+
+  const toolkit = Toolkit.make(weather, find).handlers({
+    weather: ({ day }, call) => {
+      expectTypeOf(day).toEqualTypeOf<Date>()
+      expectTypeOf(call).toEqualTypeOf<Chat.ToolCall>()
+      return rain(day)
+    },
+    find: ({ id }) => {
+      expectTypeOf(id).toEqualTypeOf<number>()
+      return found
+    }
+  })
+
+  type Ran =
+    | Toolkit.Returned<"weather", number>
+    | Toolkit.Failed<"weather", NoSuchCity>
+    | Toolkit.Returned<"find", { at: Date }>
+
+  it("knows its tools by name", () => {
+    expectTypeOf(weather.name).toEqualTypeOf<"weather">()
+    expectTypeOf<Tool.Arguments<typeof find>>().toEqualTypeOf<{ readonly id: number }>()
+    expectTypeOf<Tool.Success<typeof find>>().toEqualTypeOf<{ readonly at: Date }>()
+    expectTypeOf<Tool.Success<typeof weather>>().toBeUnknown()
+  })
+
+  it("gives what its handlers give, fails with nothing, and needs what they need", () => {
+    expectTypeOf(toolkit).toEqualTypeOf<Toolkit.Toolkit<Ran, Db>>()
+    const handled = toolkit.handle({ reason: "tool-calls", toolCalls: [] })
+    expectTypeOf(handled).toEqualTypeOf<Effect.Effect<ReadonlyArray<Toolkit.Result<Ran>>, never, Db>>()
+    expectTypeOf<Toolkit.Result<Ran>["message"]>().toEqualTypeOf<Chat.ToolMessage>()
+  })
+
+  it("tells its results apart by tag and by name", () => {
+    const inside = (result: Toolkit.Result<Ran>) => {
+      if (result._tag === "Failed") return result.error
+      if (result._tag !== "Returned") return undefined
+      return result.name === "find" ? result.value.at : result.value
+    }
+    expectTypeOf(inside).returns.toEqualTypeOf<NoSuchCity | Date | number | undefined>()
+  })
+
+  it("fails with what approve fails with, and needs what it needs", () => {
+    const approve = (_: Chat.ToolCall): Effect.Effect<boolean, "gone", Client> => Effect.succeed(true)
+    expectTypeOf(toolkit.handle({ reason: "stop", toolCalls: [] }, { approve })).toEqualTypeOf<
+      Effect.Effect<ReadonlyArray<Toolkit.Result<Ran>>, "gone", Db | Client>
+    >()
+    const refuses = toolkit.run(
+      { id: "1", name: "find", input: {} },
+      { approve: () => Effect.succeed({ refuse: "no" }) }
+    )
+    expectTypeOf(refuses).toEqualTypeOf<Effect.Effect<Toolkit.Result<Ran>, never, Db>>()
+  })
+
+  it("is merged of others", () => {
+    const roll = Tool.make({ name: "roll", parameters: Schema.Struct({}), success: Schema.Int })
+    const both = Toolkit.merge(toolkit, Toolkit.make(roll).handlers({ roll: () => Effect.succeed(4) }))
+    expectTypeOf(both).toEqualTypeOf<Toolkit.Toolkit<Ran | Toolkit.Returned<"roll", number>, Db>>()
+  })
+
+  it("wants a handler for each tool, of its shape, and no other", () => {
+    const tools = Toolkit.make(weather, find)
+    const right = { weather: () => Effect.succeed("rain"), find: () => found }
+    expectTypeOf(tools.handlers(right)).toExtend<Toolkit.Toolkit<Toolkit.Ran, Db>>()
+    const wrong = () => {
+      // @ts-expect-error a handler is missing
+      tools.handlers({ weather: () => Effect.succeed("rain") })
+      // @ts-expect-error the value does not fit `success`
+      tools.handlers({ ...right, find: () => Effect.succeed({ at: "now" }) })
+      // @ts-expect-error the arguments are of another type
+      tools.handlers({ ...right, find: ({ id }: { readonly id: string }) => Effect.as(found, { at: new Date(id) }) })
+      // @ts-expect-error a handler gives an effect
+      tools.handlers({ ...right, weather: () => "rain" })
+      // @ts-expect-error there is no such tool
+      tools.handlers({ ...right, snow: () => Effect.succeed("snow") })
+    }
+    expectTypeOf(wrong).returns.toBeVoid()
+  })
+
+  it("converses as a stream that fails with ProviderError, and needs a provider and what the handlers need", () => {
+    const conversation = Toolkit.converse(request, { toolkit })
+    expectTypeOf(conversation).toEqualTypeOf<Stream.Stream<Toolkit.Event<Ran>, Error, Provider.Provider | Db>>()
+    expectTypeOf(conversation.pipe(Toolkit.outcome)).toEqualTypeOf<
+      Effect.Effect<Toolkit.Outcome<Ran>, Error, Provider.Provider | Db>
+    >()
+    expectTypeOf<Toolkit.Outcome["_tag"]>().toEqualTypeOf<"Done" | "MaxSteps" | "Stopped" | "Waiting">()
+    expectTypeOf<Toolkit.Outcome<Ran>["steps"][number]["results"][number]>().toEqualTypeOf<Toolkit.Result<Ran>>()
+    const whole = Toolkit.converse(request, {
+      toolkit,
+      maxSteps: 4,
+      concurrency: "unbounded",
+      stopWhen: ({ usage, steps }) => (usage.totalTokens ?? 0) > 1000 || steps.length > 2,
+      approve: (call): Effect.Effect<boolean, "gone", Client> => Effect.succeed(call.name === "find"),
+      onProgress: ({ messages }) => Effect.log(messages.length)
+    })
+    expectTypeOf(whole).toEqualTypeOf<
+      Stream.Stream<Toolkit.Event<Ran>, Error | "gone", Provider.Provider | Db | Client>
+    >()
+    expectTypeOf(Toolkit.before).returns.toEqualTypeOf<Toolkit.Progress | undefined>()
   })
 })
 

@@ -1,4 +1,4 @@
-/** Anthropic's wire: the whole body of every feature, and answers that nobody recorded. */
+/** Anthropic's wire: the complete body for every feature, and answers of which there is no recording. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, Redacted, Schema, Stream } from "effect"
 import * as FastCheck from "effect/FastCheck"
@@ -502,7 +502,7 @@ describe("messages", () => {
     )
   }
 
-  // The input of a `tool_use` is an object by the API reference, also that of a call which the program has refused.
+  // By the API reference, the input of a `tool_use` is an object, even if the program rejected the call.
   for (const input of ["London", 7, true, ["London"], null]) {
     it.effect(`the input ${JSON.stringify(input)} of a misfit call is sent as an object`, () =>
       Effect.gen(function* () {
@@ -523,7 +523,7 @@ const Wire = Schema.Struct({
 })
 
 describe("a conversation from another wire", () => {
-  /** Ids as servers make them, some alike, some alike only when written for this wire. */
+  /** Ids as servers make them: some are equal, some become equal when rewritten for this wire. */
   const id = FastCheck.oneof(
     FastCheck.constantFrom("", "a.b", "a:b", "a_b", "a_b_2", "call_0", "functions.now:0", "toolu_1", "é", "__proto__"),
     FastCheck.string({ maxLength: 80 })
@@ -639,7 +639,7 @@ describe("the request line", () => {
 
 type Own = Partial<Anthropic.Options>
 
-/** What becomes of a request: the recorded one, or the error and nothing sent. */
+/** The request that was sent, or the error if none was. */
 const outcome = (options: Own, request: Partial<Chat.Request>, stream = false) =>
   Effect.gen(function* () {
     const provider = yield* Anthropic.make({ apiKey: Redacted.make("key-of-the-test"), model: "m", ...options })

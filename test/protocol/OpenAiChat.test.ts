@@ -1,4 +1,7 @@
-/** OpenAI's wire: the whole body of every feature on every host that has a preset, and answers that nobody recorded. */
+/**
+ * OpenAI's wire: the complete body for every feature on every host with a preset, and answers of which there is no
+ * recording.
+ */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as WireReader from "../../src/answer/WireReader.js"
@@ -223,7 +226,7 @@ describe("settings", () => {
 
   it.effect("JSON without a schema is always requested in words, and in a field if the host has one", () =>
     Effect.gen(function* () {
-      // OpenAI refuses `json_object` unless the word JSON stands in the messages (API reference, `response_format`).
+      // OpenAI refuses `json_object` unless the messages contain the word JSON (API reference, `response_format`).
       const told = { messages: [asJson, said] }
       const field = { response_format: { type: "json_object" } }
       for (const host of hosts) {
@@ -363,7 +366,7 @@ describe("an undefined field", () => {
   for (const host of [...hosts, "anthropic"] as const) {
     it.effect(`in a request or in the options is like a missing one: ${host}`, () =>
       Effect.gen(function* () {
-        // Hosts of one's own have their address from the test.
+        // These hosts get their address from the test.
         const { baseUrl: _, ...others } = provider
         const options = host === "groq" || host === "openrouter" || host === "bare" ? others : provider
         const [plain, explicit] = [

@@ -914,6 +914,14 @@ describe("errors inside a 200", () => {
     expect(streamed([created, flat(null, "")]).step).toMatchObject({ _tag: "Refused" })
   })
 
+  it.effect("the type of an error event is not the server's code", () =>
+    Effect.gen(function* () {
+      const error = yield* errorOf(Gateway.sse([created, flat(null)]), "stream")
+      expect(error).toMatchObject({ _tag: "Transient", reason: "ServerError", detail: "no" })
+      expect(error.code).toBeUndefined()
+    })
+  )
+
   it("an event named error is a refusal, even if it says [DONE]", () => {
     const decoder = OpenAiResponses.make().decoder()
     expect(decoder.step("[DONE]", "error", [])).toEqual({ _tag: "Refused", body: "[DONE]" })

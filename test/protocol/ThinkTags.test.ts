@@ -1,4 +1,4 @@
-/** `<think>…</think>` at the head of a text, told apart from it wherever the pieces are cut. */
+/** `<think>…</think>` at the start of a text is separated from it, wherever the pieces are cut. */
 import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import type * as Chat from "../../src/Chat.js"
@@ -26,7 +26,7 @@ const split = (pieces: ReadonlyArray<string>) => {
 describe("a text", () => {
   for (const [title, text, expected] of [
     ["with a closed tag", "<think>I see</think>Hello", { reasoning: "I see", text: "Hello" }],
-    // MiniMax M2.7 and M3, recorded: white space behind the tags belongs to what it stands in.
+    // MiniMax M2.7 and M3, recorded: white space after a tag belongs to the part that it is in.
     [
       "with lines around, as MiniMax M2.7 writes",
       "<think>Hm.\n</think>\n\nHello",
@@ -106,7 +106,7 @@ describe("nothing is held back longer than necessary", () => {
 })
 
 describe("the cost is linear in the text", () => {
-  /** As a stream does: what came out is taken at once. */
+  /** As a stream does: events are taken at once. */
   const pass = (pieces: ReadonlyArray<string>): void => {
     const events: Array<Chat.Event> = []
     const tags = ThinkTags.make()

@@ -1,4 +1,4 @@
-/** Tool calls that arrive in pieces: which pieces belong together, and what makes a call when the answer is over. */
+/** Tool calls that arrive in pieces: which pieces belong together, and which calls remain when the answer has ended. */
 import { describe, expect, it } from "@effect/vitest"
 import type * as Chat from "../../src/Chat.js"
 import * as ToolCalls from "../../src/protocol/ToolCalls.js"
@@ -11,7 +11,7 @@ const piece = (place: number, delta: string, id?: string, name?: string): ToolCa
   delta
 })
 
-/** The deltas of these pieces, and what they make when the answer is over. */
+/** The deltas of these pieces, and the calls when the answer has ended. */
 const run = (pieces: ReadonlyArray<ToolCalls.Piece>, reason: Chat.FinishReason = "tool-calls", answerId?: string) => {
   const calls = ToolCalls.make(() => answerId)
   const deltas = pieces.flatMap((piece) => calls.add(piece) ?? [])

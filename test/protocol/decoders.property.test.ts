@@ -40,7 +40,7 @@ const readAll = (protocol: Protocol.Protocol, chunks: ReadonlyArray<Uint8Array>)
 
 const words: ReadonlyArray<Chat.FinishReason> = ["stop", "length", "tool-calls", "content-filter", "pause", "other"]
 
-/** An answer that the program can rely on: the types are what they say, and `Finish` stands at the end or nowhere. */
+/** An answer that the program can rely on: the types are correct, and `Finish` is at the end or missing. */
 const isSane = (events: ReadonlyArray<Chat.Event>): boolean =>
   events.every((event, index) => {
     switch (event._tag) {
@@ -216,7 +216,7 @@ const written: ReadonlyArray<Written> = [
   }
 ]
 
-/** The bytes in pieces of these sizes, over and over; empty pieces among them. */
+/** The bytes in pieces of these sizes, again and again; some pieces are empty. */
 const cut = (whole: Uint8Array, sizes: ReadonlyArray<number>): ReadonlyArray<Uint8Array> => {
   const pieces: Array<Uint8Array> = []
   for (let at = 0, turn = 0; at < whole.length; turn++) {
@@ -294,7 +294,7 @@ describe("any cut of the bytes gives the same events and the same end", () => {
 // Anything
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Keys and words that the decoders look for, and some that hurt. */
+/** Keys and words that the decoders look for, and some dangerous ones. */
 const known = fc.constantFrom(
   ...["choices", "delta", "message", "index", "content", "text", "type", "reasoning_content", "reasoning", "thinking"],
   ...["reasoning_details", "tool_calls", "function", "arguments", "name", "id", "model", "finish_reason", "usage"],
@@ -331,7 +331,7 @@ const word = fc.constantFrom(
   ...["message", "reasoning", "function_call", "output_text", "summary_text", "completed", "incomplete", "failed"]
 )
 
-/** JSON that is nearly an answer: the right keys, with anything at all behind them. */
+/** JSON that is nearly an answer: the right keys, with any value at all. */
 const nearly = fc.letrec<{ value: unknown; object: unknown }>((tie) => ({
   value: fc.oneof(
     { depthSize: "small", withCrossShrink: true },
@@ -562,7 +562,7 @@ describe("encode, then decode", () => {
   it("an assistant's turn survives unchanged: Anthropic's wire, with signed thinking", () => {
     fc.assert(
       fc.property(assistant, fc.boolean(), ({ calls, reasoning = "", text }, redacted) => {
-        // Text of nothing but white space is left out on this wire.
+        // Text that is only white space is not sent on this wire.
         fc.pre(text === "" || text.trim() !== "")
         const content = [
           ...(redacted ? [{ type: "redacted_thinking", data: "cmVk" }] : []),

@@ -69,7 +69,7 @@ const recordedBlocks = (recorded: Recorded): ReadonlyArray<Fields> => {
   )
 }
 
-/** A call that was cut off is none. */
+/** A call that was cut off does not count. */
 const recordedCalls = (recorded: Recorded): ReadonlyArray<{ id: string | null; name: string; input: unknown }> =>
   (recorded.expected?.toolCalls ?? []).flatMap(({ argumentsJson, id, name }) => {
     const input = Schema.decodeUnknownEither(Schema.parseJson())(argumentsJson === "" ? "{}" : argumentsJson)

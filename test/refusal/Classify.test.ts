@@ -497,7 +497,7 @@ describe("the order of the rules", () => {
 })
 
 describe("what the user wrote decides nothing", () => {
-  /** Words that mean something where a server writes them, in a prompt. */
+  /** Words that mean something from a server, but in a prompt. */
   const prompts = [
     "insufficient balance",
     "insufficient_quota",
@@ -849,7 +849,7 @@ const spellings = [
   Array.from(plantedKey, (letter) => `%${letter.charCodeAt(0).toString(16)}`).join("")
 ]
 
-/** A text of anything: the key, what takes the place of a key, control characters, half characters, and a lot of it. */
+/** A text of anything: the key, its mask, control characters, half characters, and a lot of it. */
 const said = fc
   .tuple(
     fc.array(
@@ -1074,7 +1074,7 @@ describe("the recorded refusals", () => {
     "minimax--minimax-m2.7-error-tool-format.r": "InvalidRequest BadRequest",
     "minimax--minimax-m3-anthropic-error-auth.r": "AuthRejected",
     "minimax--minimax-m3-error-tool-format.r": "InvalidRequest BadRequest",
-    // A parameter that this model does not take; the model itself is there.
+    // A parameter that this model does not accept; the model itself exists.
     "openai--reasoning-model-legacy-parameter.r": "InvalidRequest BadRequest",
     "anthropic--400-iku-4-5-handles-context-length-exceeded-errors-3d60.r": "InvalidRequest ContextOverflow",
     "anthropic--404-model-name-suggestion-anthropic-cdc2.r": "InvalidRequest ModelNotFound",
@@ -1084,7 +1084,7 @@ describe("the recorded refusals", () => {
     "anthropic--404-treaming-connect-4xx-matches-blocking-richness-e896.r": "InvalidRequest ModelNotFound",
     "anthropic--400-cyclic-root-ref-aliases-are-rejected-239e.r": "InvalidRequest BadRequest",
     "azure--429-reasoning-handles-context-length-exceeded-err-5ac6.r": "Transient RateLimited",
-    // A picture for a model that reads none: a bad request, and the model is there.
+    // An image for a model that reads none: a bad request, but the model exists.
     "deepseek--400-blocking-image-base64-part-reaches-the-wire-98bc.r": "InvalidRequest BadRequest",
     "deepseek--400-eepseek-handles-context-length-exceeded-errors-d74c.r": "InvalidRequest ContextOverflow",
     "deepseek--401-ion-rejects-a-bogus-key-with-the-provider-body-d197.r": "AuthRejected",

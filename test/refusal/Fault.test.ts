@@ -1,4 +1,4 @@
-/** Why a 2xx is no answer: how each fault is made, and told from what is none. */
+/** Why a 2xx is not an answer: how each fault is made, and told apart from other values. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Fault from "../../src/refusal/Fault.js"
 

@@ -1,4 +1,4 @@
-/** Requests before they have a key: where they go, what they carry, and what cannot be sent. */
+/** Requests before they have a key: where they go, what they contain, and what cannot be sent. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Chat } from "../../src/index.js"
@@ -200,7 +200,7 @@ describe("the body", () => {
   }
 })
 
-/** A value whose JSON cannot be asked for. */
+/** A value that throws when it is turned into JSON. */
 function throwing(): unknown {
   return {
     toJSON: () => {

@@ -17,7 +17,7 @@ const told = (text: string) => Chat.user(`Result of an earlier call of weather: 
 const a = call("a")
 const b = call("b")
 
-/** Freezes all that hangs on the value, so that any change throws. */
+/** Freezes the value and all that it contains, so that any change throws. */
 const deepFreeze = <A>(value: A): A => {
   if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value)
@@ -28,7 +28,7 @@ const deepFreeze = <A>(value: A): A => {
 
 type Messages = ReadonlyArray<Chat.Message>
 
-/** What every wire demands, written down a second time: the calls of a turn and the results behind it are the same. */
+/** What every wire requires, written a second time: the results after a turn are those of its calls. */
 const isSound = (messages: Messages): boolean => {
   for (const [index, message] of messages.entries()) {
     if (message.role === "assistant") {
@@ -211,7 +211,7 @@ describe("what is sent", () => {
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Histories of few ids, so that calls, results, duplicates and strays meet in every order. */
+/** Histories with few ids, so that calls, results, duplicates and strays occur in every order. */
 const ids = fc.constantFrom("a", "b", "c")
 const message: fc.Arbitrary<Chat.Message> = fc.oneof(
   fc.string().map((text) => Chat.user(text)),
@@ -250,7 +250,7 @@ describe("whatever the history", () => {
     fc.assert(
       fc.property(history, (messages) => {
         const repaired = History.repair(messages)
-        // A result whose call is gone has words before its own.
+        // A result whose call is gone gets an introduction.
         const left = texts(repaired).map((text) => text.replace(/^Result of an earlier call of \w+: /, ""))
         for (const text of texts(messages).filter((text) => text !== "")) {
           expect(left).toContain(text)
