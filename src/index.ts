@@ -3,6 +3,7 @@
  */
 export * as Opened from "./answer/Opened.js"
 export * as Chat from "./Chat.js"
+export * as ChatSchema from "./ChatSchema.js"
 export * as Credential from "./Credential.js"
 export * as Explain from "./Explain.js"
 export * as Fallback from "./Fallback.js"

@@ -18,13 +18,13 @@ const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["Protocol", "protocol"],
   ["refusal"],
   ["Credential", "credential", "KnownGood", "RetryPolicy", "RetryObserver"],
-  ["Chat", "chat"],
-  ["ProviderError", "BaseUrl", "Json", "Joiner"]
+  ["Chat", "chat", "ChatSchema"],
+  ["ProviderError", "BaseUrl", "Json", "JsonValue", "Joiner"]
 ]
 
 /** What reaches nothing outside `src`, neither itself nor through what it imports: it runs without Effect. */
 const pure: ReadonlyArray<string> = [
-  ...["protocol/", "chat/", "explain/", "Protocol", "Json", "Joiner", "BaseUrl"],
+  ...["protocol/", "chat/", "explain/", "Protocol", "Json", "JsonValue", "Joiner", "BaseUrl"],
   ...["answer/Sse", "answer/WireReader", "refusal/Fault", "refusal/Refusal", "refusal/Rules", "request/History"],
   ...["credential/Demotion", "credential/Doubt", "credential/Window"]
 ]

@@ -22,6 +22,7 @@ import {
   Anthropic,
   type AnthropicMessages,
   Chat,
+  ChatSchema,
   type Credential,
   DeepSeek,
   Explain,
@@ -456,6 +457,32 @@ describe("efforts", () => {
     expectTypeOf<Extract<Chat.Reasoning, { readonly effort: unknown }>["effort"]>().toEqualTypeOf<
       "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max"
     >()
+  })
+})
+
+describe("a schema of the chat", () => {
+  it("has the type that programs use, and needs nothing", () => {
+    expectTypeOf<Schema.Schema.Type<typeof ChatSchema.Message>>().toEqualTypeOf<Chat.Message>()
+    expectTypeOf<Schema.Schema.Type<typeof ChatSchema.Request>>().toEqualTypeOf<Chat.Request>()
+    expectTypeOf<Schema.Schema.Type<typeof ChatSchema.Event>>().toEqualTypeOf<Chat.Event>()
+    expectTypeOf<Schema.Schema.Type<typeof ChatSchema.Reply>>().toEqualTypeOf<Chat.Reply>()
+    expectTypeOf<Schema.Schema.Type<typeof ChatSchema.Usage>>().toEqualTypeOf<Chat.Usage>()
+    expectTypeOf<Schema.Schema.Context<typeof ChatSchema.Request>>().toBeNever()
+  })
+
+  it("is that of no other type: neither of one that lacks something, nor of one that has more", () => {
+    expectTypeOf(Schema.Struct({ text: Schema.String })).not.toExtend<ChatSchema.Of<Chat.TextPart>>()
+    expectTypeOf(Schema.Union(ChatSchema.UserMessage, ChatSchema.ToolMessage)).not.toExtend<
+      ChatSchema.Of<Chat.Message>
+    >()
+    expectTypeOf(Schema.Union(ChatSchema.Message, Schema.Literal("root"))).not.toExtend<ChatSchema.Of<Chat.Message>>()
+    expectTypeOf(Schema.Literal("stop")).not.toExtend<ChatSchema.Of<Chat.FinishReason>>()
+  })
+
+  it("is written with what may be undefined left out", () => {
+    expectTypeOf<Schema.Schema.Encoded<typeof ChatSchema.Usage>["inputTokens"]>().toEqualTypeOf<number | undefined>()
+    expectTypeOf<Record<never, never>>().toExtend<Schema.Schema.Encoded<typeof ChatSchema.Usage>>()
+    expectTypeOf<{ id: string; name: string }>().toExtend<Schema.Schema.Encoded<typeof ChatSchema.ToolCall>>()
   })
 })
 
