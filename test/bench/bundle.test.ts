@@ -18,8 +18,10 @@ describe("the smallest program that streams a chat, for a browser, minified and 
     expect(kb(gzip)).toBeLessThan(41)
   })
 
-  it("leaves out what it does not use: the other wire, the words for users, the shared memory", async () => {
+  it("leaves out what it does not use: the other wire, the schemas, the words for users, the shared memory", async () => {
     const { files } = await Bundle.size("knowngood", Bundle.withoutEffect)
-    expect(files.filter((file) => /AnthropicMessages|explain\/|fleet\/|testing\//.test(file))).toEqual([])
+    expect(
+      files.filter((file) => /AnthropicMessages|ChatSchema|JsonValue|explain\/|fleet\/|testing\//.test(file))
+    ).toEqual([])
   })
 })
