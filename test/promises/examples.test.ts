@@ -8,6 +8,8 @@ import { fake, limited, thrifty } from "../../docs/examples/middleware.js"
 import { mood, reviews } from "../../docs/examples/objects.js"
 import { Nimbus } from "../../docs/examples/preset.js"
 import { inChinese, notices } from "../../docs/examples/retryNotices.js"
+// Its tests are among the tests of this file.
+import "../../docs/examples/testing.js"
 import { ask } from "../../docs/examples/tools.js"
 import { temperature, Weather } from "../../docs/examples/transformClient.js"
 
@@ -30,6 +32,16 @@ describe("the README", () => {
       expect(readFileSync("README.md", "utf8")).toContain(readFileSync(`docs/examples/${name}.ts`, "utf8"))
     })
   }
+})
+
+describe("docs/testing.md", () => {
+  it("shows docs/examples/testing.ts to the letter, a piece at a time", () => {
+    const page = readFileSync("docs/testing.md", "utf8")
+    const blocks = Array.from(page.matchAll(/^```ts\n([\s\S]*?)^```$/gm), ([, block = ""]) => block)
+    expect(blocks.length).toBeGreaterThan(5)
+    expect(blocks.join("\n")).toBe(readFileSync("docs/examples/testing.ts", "utf8"))
+    for (const block of blocks) expect(block.split("\n").length).toBeLessThan(50)
+  })
 })
 
 describe("tools.ts", () => {
