@@ -1,6 +1,6 @@
 /** Tools with their handlers: what becomes of the calls of a reply. */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Data, Deferred, Effect, Either, Exit, Fiber, Option, Ref, Schema, TestClock } from "effect"
+import { Cause, Data, Deferred, Effect, Either, Exit, Fiber, Option, Ref, Scheduler, Schema, TestClock } from "effect"
 import { type Chat, Tool, Toolkit } from "../src/index.js"
 
 const weather = Tool.make({ name: "weather", parameters: Schema.Struct({ city: Schema.String }) })
@@ -312,6 +312,53 @@ describe("approve", () => {
       const fiber = yield* Effect.fork(handled)
       yield* Deferred.await(entered)
       expect(Exit.isInterrupted(yield* Fiber.interrupt(fiber))).toBe(true)
+    })
+  )
+})
+
+describe("onResult", () => {
+  it.effect("is told of each result, those included that no handler gave", () =>
+    Effect.gen(function* () {
+      const told: Array<string> = []
+      const calls = [call("now", {}), call("weather", {}), call("x", {}), call("weather", { city: "Atlantis" })]
+      const onResult = ({ _tag }: Toolkit.Result) => Effect.sync(() => told.push(_tag))
+      yield* toolkit.handle(replied(calls), { onResult })
+      yield* toolkit.handle(replied(calls.slice(0, 1)), { onResult, approve: () => Effect.succeed(false) })
+      yield* toolkit.handle(replied(calls.slice(0, 1), "content-filter"), { onResult })
+      expect(told).toEqual(["Returned", "Misfit", "UnknownTool", "Failed", "Refused", "Refused"])
+    })
+  )
+
+  it.effect("is told of a value that was given, whatever is interrupted at that moment", () =>
+    Effect.gen(function* () {
+      let yields = false
+      const told: Array<string> = []
+      const scheduler: Scheduler.Scheduler = {
+        scheduleTask: (task, priority) => Scheduler.defaultScheduler.scheduleTask(task, priority),
+        shouldYield: () => {
+          if (!yields) return false
+          yields = false
+          return 0
+        }
+      }
+      // Its last operation interrupts the program, which sees it before the next.
+      const kit = Toolkit.make(weather).handlers({
+        weather: () =>
+          Effect.withFiberRuntime<string>((fiber) =>
+            Effect.sync(() => {
+              fiber.unsafeInterruptAsFork(fiber.id())
+              yields = true
+              return "rain"
+            })
+          )
+      })
+      const handled = kit.handle(replied([call("weather", { city: "Rome" })]), {
+        onResult: ({ _tag }) => Effect.sync(() => told.push(_tag)).pipe(Effect.delay(10))
+      })
+      const fiber = yield* Effect.fork(Effect.withScheduler(handled, scheduler))
+      yield* TestClock.adjust(10)
+      expect(Exit.isInterrupted(yield* Fiber.await(fiber))).toBe(true)
+      expect(told).toEqual(["Returned"])
     })
   )
 })

@@ -177,7 +177,9 @@ class Conversation<A extends Result.Ran, R, E2, R2, E3, R3> {
       Channel.flatMap(this.noted(this.results(step, reply)), () => {
         const ending = this.ending(reply)
         if (ending === undefined) return this.next()
-        const outcome: Outcome<A> = { ...ending, reply, ...this.journal.progress() }
+        const isWaiting = ending._tag === "Waiting"
+        const progress = this.journal.progress((call) => isWaiting && this.isOwn(call))
+        const outcome: Outcome<A> = { ...ending, reply, ...progress }
         return Channel.write(Chunk.of<Event<A>>({ _tag: "End", outcome }))
       })
     )
@@ -202,13 +204,13 @@ class Conversation<A extends Result.Ran, R, E2, R2, E3, R3> {
 
   private answered(reply: Chat.Reply | undefined): Effect.Effect<Chat.Reply, E3, R3> {
     if (reply === undefined) throw new Error("Toolkit.converse: an answer ended without a Finish event")
-    this.journal.answered(reply, this.handled(reply))
+    this.journal.answered(reply)
     return Effect.as(this.tell, reply)
   }
 
   /** Runs the calls of an answer, and gives the results as they come. */
   private results(step: number, reply: Chat.Reply): Events<A, E2 | E3, R | R2 | R3> {
-    const results = Stream.fromIterable(this.handled(reply).entries()).pipe(
+    const results = Stream.fromIterable(this.handled(reply)).pipe(
       Stream.mapEffect(([place, call]) => this.result(step, reply, call, place), {
         concurrency: this.options.concurrency ?? 1,
         unordered: true
@@ -239,7 +241,7 @@ class Conversation<A extends Result.Ran, R, E2, R2, E3, R3> {
   private ending(reply: Chat.Reply): Ending | undefined {
     const { maxSteps = defaultMaxSteps, stopWhen } = this.options
     const isFiltered = reply.reason === "content-filter"
-    const waiting = isFiltered ? [] : reply.toolCalls.filter(({ name }) => this.own.has(name))
+    const waiting = isFiltered ? [] : reply.toolCalls.filter((call) => this.isOwn(call))
     if (waiting.length > 0) return { _tag: "Waiting", calls: waiting }
     const isOver = isFiltered || (reply.toolCalls.length === 0 && reply.reason !== "pause")
     if (isOver) return { _tag: "Done" }
@@ -248,11 +250,14 @@ class Conversation<A extends Result.Ran, R, E2, R2, E3, R3> {
     return progress.steps.length < maxSteps ? undefined : { _tag: "MaxSteps" }
   }
 
-  /** The calls that get their results here. Those of an answer that a filter stopped are all refused. */
-  private handled(reply: Chat.Reply): ReadonlyArray<Chat.ToolCall> {
-    return reply.reason === "content-filter"
-      ? reply.toolCalls
-      : reply.toolCalls.filter(({ name }) => !this.own.has(name))
+  /** The calls that get their results here, by their places. Those of an answer that a filter stopped are all refused. */
+  private handled({ reason, toolCalls }: Chat.Reply): ReadonlyArray<readonly [place: number, call: Chat.ToolCall]> {
+    const all = Array.from(toolCalls.entries())
+    return reason === "content-filter" ? all : all.filter(([, call]) => !this.isOwn(call))
+  }
+
+  private isOwn({ name }: Chat.ToolCall): boolean {
+    return this.own.has(name)
   }
 
   private readonly tell: Effect.Effect<void, E3, R3> = Effect.suspend(() => {

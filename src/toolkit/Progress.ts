@@ -36,7 +36,10 @@ export type Ending =
   | { readonly _tag: "MaxSteps" }
   /** `stopWhen` said so. */
   | { readonly _tag: "Stopped" }
-  /** The model called tools of the request's own, which the program answers itself: append the results, and converse again. */
+  /**
+   * The model called tools of the request's own, which the program answers itself: append the results of these calls to
+   * `messages`, which has none for them, and converse again.
+   */
   | { readonly _tag: "Waiting"; readonly calls: ReadonlyArray<Chat.ToolCall> }
 
 /** A conversation while it runs. What is known of a step is told here first. @internal */
@@ -61,10 +64,10 @@ export class Journal<A extends Result.Ran> {
     return { step: steps.length + 1, messages }
   }
 
-  /** The answer is whole. Calls that are `left` to the program get no result here. */
-  answered(reply: Chat.Reply, calls: ReadonlyArray<Chat.ToolCall>): void {
+  /** The answer is whole. */
+  answered(reply: Chat.Reply): void {
     this.usage = added(this.usage, reply.usage)
-    this.current = { reply, calls, results: calls.map(() => undefined) }
+    this.current = { reply, results: reply.toolCalls.map(() => undefined) }
   }
 
   /** The call at this place has its result. */
@@ -72,11 +75,14 @@ export class Journal<A extends Result.Ran> {
     if (this.current !== undefined) this.current.results[place] = result
   }
 
-  progress(): Progress<A> {
+  /** Calls that are `left` to the program have no result in the history, because the program appends it. */
+  progress(left: (call: Chat.ToolCall) => boolean = () => false): Progress<A> {
     const { current, messages, steps, usage } = this
     if (current === undefined) return { messages, steps, usage }
-    const { calls, reply, results } = current
-    const told = calls.map((call, place) => results[place]?.message ?? Result.interrupted(call))
+    const { reply, results } = current
+    const told = reply.toolCalls.flatMap((call, place) =>
+      left(call) ? [] : [results[place]?.message ?? Result.interrupted(call)]
+    )
     return {
       messages: [...messages, reply.message, ...told],
       steps: [...steps, { reply, results: results.filter((result) => result !== undefined) }],
@@ -87,7 +93,7 @@ export class Journal<A extends Result.Ran> {
 
 interface Current<A extends Result.Ran> {
   readonly reply: Chat.Reply
-  readonly calls: ReadonlyArray<Chat.ToolCall>
+  /** By the calls' places. */
   readonly results: Array<Result.Result<A> | undefined>
 }
 
