@@ -1,9 +1,11 @@
 /** The examples of the documentation: they run, and the README shows the one that it shows. */
 import { readFileSync } from "node:fs"
+import { FetchHttpClient } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, ConfigProvider, Effect, Layer, Logger, Redacted, Stream } from "effect"
 import { Anthropic, Chat, MiMo, OpenAi, OpenAiCompatible, Provider } from "knowngood"
 import { Gateway } from "knowngood/testing"
+import { answer, Orders } from "../../docs/examples/agent.js"
 import { fake, limited, thrifty } from "../../docs/examples/middleware.js"
 import { mood, reviews } from "../../docs/examples/objects.js"
 import { Nimbus } from "../../docs/examples/preset.js"
@@ -12,6 +14,7 @@ import { inChinese, notices } from "../../docs/examples/retryNotices.js"
 import "../../docs/examples/testing.js"
 import { ask } from "../../docs/examples/tools.js"
 import { temperature, Weather } from "../../docs/examples/transformClient.js"
+import { serve } from "../Loopback.js"
 
 const provider = (script: Gateway.Script) =>
   Layer.provideMerge(
@@ -71,6 +74,61 @@ describe("tools.ts", () => {
       )
     )
   )
+})
+
+describe("agent.ts", () => {
+  const script: Gateway.Script = [
+    Gateway.toolCall("find_order", { order: 7 }, { usage: { inputTokens: 10, outputTokens: 1 } }),
+    Gateway.replies(
+      [
+        "Let me see. ",
+        { _tag: "ToolCall", name: "find_order", input: { order: 42 } },
+        { _tag: "ToolCall", name: "refund", input: { order: 42, cents: "all" } }
+      ],
+      { usage: { inputTokens: 50, outputTokens: 5 } }
+    ),
+    Gateway.toolCall("refund", { order: 42, cents: 1900 }, { usage: { inputTokens: 90, outputTokens: 10 } }),
+    Gateway.reply("A colleague will see to it.", { usage: { inputTokens: 100, outputTokens: 5 } })
+  ]
+  const at = { apiKey: Redacted.make("k-1"), model: "m" }
+  const wires = [
+    ["OpenAI's chat completions", (baseUrl: string) => OpenAiCompatible.make({ ...at, id: "test", baseUrl })],
+    ["Anthropic's messages", (baseUrl: string) => Anthropic.make({ ...at, baseUrl })]
+  ] as const
+
+  for (const [wire, make] of wires) {
+    it.live(`takes four steps over HTTP with ${wire}: a tool fails, a call does not fit, one is not approved`, () =>
+      Effect.gen(function* () {
+        const provider = yield* make((yield* Gateway.Gateway).url)
+        const shown: Array<string> = []
+        const outcome = yield* answer("My order 7 is broken.", (line) => Effect.sync(() => shown.push(line))).pipe(
+          Effect.provideService(Provider.Provider, provider),
+          Effect.provide(Orders.Default)
+        )
+        expect(shown.toSorted()).toEqual([
+          "1. find_order: Failed",
+          "2. find_order: Returned",
+          "2. refund: Misfit",
+          "3. refund: Refused"
+        ])
+        expect([outcome._tag, outcome.steps.length, outcome.reply.text]).toEqual([
+          "Done",
+          4,
+          "A colleague will see to it."
+        ])
+        expect(outcome.usage).toMatchObject({ inputTokens: 250, outputTokens: 21 })
+        const told = outcome.messages.flatMap((message) => (message.role === "tool" ? [message.content] : []))
+        expect(told).toEqual([
+          "There is no order 7.",
+          '{"customer":"ada@example.com","paid":1900,"shipped":"2026-01-02T00:00:00.000Z"}',
+          'The arguments do not fit:\ncents: expected integer above 0, got "all"',
+          "A human decides on more than 1000 cents."
+        ])
+        const last = JSON.stringify((yield* Gateway.requests).at(-1)?.body)
+        for (const result of told) expect(last).toContain(JSON.stringify(result))
+      }).pipe(Effect.provide(Layer.merge(FetchHttpClient.layer, serve(script))))
+    )
+  }
 })
 
 describe("middleware.ts", () => {
