@@ -197,7 +197,10 @@ export const toolCall = (name: string, input: unknown, options: ToolCallOptions 
 }
 
 /** The call fails, before any output. */
-export const fail = (error: Error): Answer => Stream.fail(error)
+export const fail =
+  (error: Error): AnswerTo =>
+  () =>
+    Stream.fail(error)
 
 /**
  * The same answer, but it begins after this long, or once this effect is done: a test can hold an answer back until
@@ -336,6 +339,8 @@ class Page {
   private calls = 0
   /** What comes behind `ready`: the end of the stream. */
   private ending: "open" | { readonly options: End } | { readonly error: Error } | "read" = "open"
+  /** Whether a call has it. */
+  private isGiven = false
   /** Wakes the reader, while it waits for more. */
   private wake: (() => void) | undefined
   /** Those who wait until all is read. */
@@ -348,6 +353,10 @@ class Page {
     for (const event of events) {
       if (event._tag === "ToolCall") this.calls++
       this.ready.push(event)
+      if (event._tag === "Finish") {
+        this.ending = "read"
+        break
+      }
     }
     if (events.length > 0) this.wake?.()
   }
@@ -365,6 +374,8 @@ class Page {
   }
 
   read(request: Chat.Request, index: number): Answer {
+    if (this.isGiven) return Stream.die(new Error("TestProvider: what is written is the answer of one call"))
+    this.isGiven = true
     const next: Pulled = Effect.zipRight(
       this.more,
       Effect.suspend(() => this.take(request, index))
@@ -457,12 +468,17 @@ class Fake implements Service {
   }
 
   private open(request: Chat.Request, streamed: boolean): Opened.Open {
-    return Effect.flatMap(Effect.clock, (clock) => {
+    const begun = Effect.map(Effect.clock, (clock) => {
       const index = this.entries.length
       const entry: Entry = { request, streamed, at: clock.unsafeCurrentTimeMillis(), aborted: false }
       this.entries.push(entry)
-      return heard(this.answer(request, index), entry)
+      return new Hearing(this.answer(request, index), entry)
     })
+    // Whoever is remembered is released, too, wherever the call is interrupted.
+    return Effect.flatMap(
+      Effect.acquireRelease(begun, (hearing) => hearing.left),
+      ({ answer }) => Opened.fromStream(answer)
+    )
   }
 
   private answer(request: Chat.Request, index: number): Answer {
@@ -473,30 +489,38 @@ class Fake implements Service {
   }
 }
 
-/** Opens an answer, and notes whether it was heard to its end. */
-const heard = (answer: Answer, entry: Entry): Opened.Open => {
-  let isWhole = false
-  let text = ""
-  const whole = () => {
-    isWhole = true
-  }
-  const noted = answer.pipe(
+/** An answer that is being heard. */
+class Hearing {
+  /** Whether its end has come: the `Finish`, or the failure. */
+  private isWhole = false
+  private text = ""
+
+  constructor(
+    private readonly said: Answer,
+    private readonly entry: Entry
+  ) {}
+
+  readonly answer: Answer = Stream.suspend(() => this.said).pipe(
     Stream.mapChunks((events) => {
-      for (const event of events) {
-        if (event._tag === "TextDelta") text += event.text
-        if (event._tag === "Finish") whole()
-      }
+      for (const event of events) this.note(event)
       return events
     }),
-    Stream.tapErrorCause(() => Effect.sync(whole)),
-    Stream.mapError((error) => (entry.streamed && text !== "" ? behind(text, error) : error))
+    Stream.tapErrorCause(() => Effect.sync(() => this.ended())),
+    Stream.mapError((error) => (this.entry.streamed && this.text !== "" ? behind(this.text, error) : error))
   )
-  const left = Effect.addFinalizer(() =>
-    Effect.sync(() => {
-      entry.aborted = !isWhole
-    })
-  )
-  return Effect.zipRight(left, Opened.fromStream(noted))
+
+  readonly left = Effect.sync(() => {
+    this.entry.aborted = !this.isWhole
+  })
+
+  private note(event: Chat.Event): void {
+    if (event._tag === "TextDelta") this.text += event.text
+    if (event._tag === "Finish") this.ended()
+  }
+
+  private ended(): void {
+    this.isWhole = true
+  }
 }
 
 /** The error as it is when it comes behind this text, unless it says so already. */

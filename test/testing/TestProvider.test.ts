@@ -216,6 +216,64 @@ describe("a fake", () => {
     })
   )
 
+  it.effect("written by the test: a Finish that is written is the end", () =>
+    Effect.gen(function* () {
+      const { answer, end, write } = yield* TestProvider.written
+      const finish = { reason: "length", rawReason: "x", usage: Chat.unknownUsage, model: "m", id: "i" } as const
+      yield* write("Hel", { _tag: "Finish", ...finish }, "lo")
+      yield* end()
+      const events = yield* Effect.provide(Stream.runCollect(Provider.stream(hello)), TestProvider.layer(answer))
+      expect(Array.from(events)).toEqual([
+        { _tag: "TextDelta", text: "Hel" },
+        { _tag: "Finish", ...finish }
+      ])
+    })
+  )
+
+  it.effect("written by the test: is the answer of one call, and a second one is told so", () =>
+    Effect.gen(function* () {
+      const { answer, end } = yield* TestProvider.written
+      yield* end()
+      yield* Effect.gen(function* () {
+        yield* Provider.complete(hello)
+        const exit = yield* Effect.exit(Provider.complete(hello))
+        expect(String(Exit.isFailure(exit) ? Cause.squash(exit.cause) : "")).toContain("the answer of one call")
+      }).pipe(Effect.provide(TestProvider.layer(answer)))
+    })
+  )
+
+  it.effect("interrupted after any number of steps, leaves nothing behind and serves the next call", () =>
+    Effect.gen(function* () {
+      const ends: Array<string> = []
+      for (let steps = 0; steps < 40; steps++) {
+        const fake = yield* TestProvider.make([
+          TestProvider.replies(["a", Effect.yieldNow(), "b", Effect.yieldNow(), "c"]),
+          TestProvider.reply("next")
+        ])
+        const call = yield* Effect.fork(fake.provider.complete(hello))
+        for (let step = 0; step < steps; step++) yield* Effect.yieldNow()
+        const exit = yield* Fiber.interrupt(call)
+        const [entry] = yield* fake.calls
+        if (entry === undefined) continue
+        ends.push(`${entry.aborted ? "aborted" : "whole"} ${exit._tag}`)
+        expect((yield* fake.provider.complete(hello)).text).toBe("next")
+      }
+      // Interrupted between the Finish and the reply, a call had all of its answer.
+      expect([...new Set(ends)].join(", ")).toMatch(/^aborted Failure, (whole Failure, )?whole Success$/)
+    })
+  )
+
+  it.effect("behind a fallback, and inside of middleware", () =>
+    Effect.gen(function* () {
+      const first = yield* TestProvider.make(TestProvider.fail(Errors.quotaExceeded()), { id: "first" })
+      const second = yield* TestProvider.make(TestProvider.reply("Hi"), { id: "second" })
+      const both = Provider.fallback([Provider.make({ ...first.provider }), second.provider])
+      expect((yield* both.complete(hello)).text).toBe("Hi")
+      expect((yield* Chat.collect(both.stream(hello))).text).toBe("Hi")
+      expect([(yield* first.requests).length, (yield* second.requests).length]).toEqual([2, 2])
+    })
+  )
+
   it.effect("is any stream of events", () =>
     Effect.gen(function* () {
       expect((yield* Provider.complete(hello)).text).toBe("abc")
