@@ -523,6 +523,38 @@ describe("a long conversation", () => {
   )
 })
 
+describe("a tool that converses itself", () => {
+  it.effect("needs the provider, and what its model cannot do is its failure", () =>
+    Effect.gen(function* () {
+      const expert = Tool.make({ name: "expert", parameters: Schema.Struct({ question: Schema.String }) })
+      const kit = Toolkit.make(expert).handlers({
+        expert: ({ question }) =>
+          Toolkit.converse({ messages: [Chat.user(question)] }, { toolkit }).pipe(
+            Toolkit.outcome,
+            Effect.map(({ reply }) => reply.text)
+          )
+      })
+      const outcome = yield* Toolkit.outcome(Toolkit.converse(question, { toolkit: kit }))
+      expect(outcome.steps.map(({ results }) => results.map(({ _tag, message }) => [_tag, message.content]))).toEqual([
+        [["Returned", "It is 3."]],
+        [["Failed", expect.stringContaining("BadRequest 400")]],
+        []
+      ])
+    }).pipe(
+      Effect.provide(
+        mimo([
+          calls(["expert", { question: "1 + 2?" }]),
+          calls(["add", { a: 1, b: 2 }]),
+          says("It is 3."),
+          calls(["expert", { question: "?" }]),
+          Gateway.status(400),
+          says("ok")
+        ])
+      )
+    )
+  )
+})
+
 describe("interruption", () => {
   it.effect("while a tool runs interrupts it, and sends nothing more", () =>
     Effect.gen(function* () {
