@@ -401,6 +401,21 @@ describe("models", () => {
   }
 })
 
+describe("an answer in one piece", () => {
+  const text = ({ body }: Gateway.Answer) =>
+    body.map((piece) => (piece instanceof Uint8Array ? new TextDecoder().decode(piece) : `<${piece}>`)).join("")
+
+  for (const [name] of wires) {
+    it(`on ${name} breaks off, and stays open, before its last byte`, () => {
+      const written = (answer: Gateway.Scripted) => text(requestOf(name, false, answer))
+      const begun = written(Gateway.replies(["Hel", "lo"])).slice(0, -1)
+      expect(begun.length).toBeGreaterThan(50)
+      expect(written(Gateway.dropAfter(["Hel", "lo"]))).toBe(`${begun}<drop>`)
+      expect(written(Gateway.stallAfter(["Hel", "lo"]))).toBe(`${begun}<stall>`)
+    })
+  }
+})
+
 describe("what cannot be written", () => {
   const [[, openai], [, anthropic]] = wires
 
