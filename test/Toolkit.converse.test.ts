@@ -408,12 +408,12 @@ describe("onProgress", () => {
       expect(seen).toEqual([
         `user | assistant | ${unknown} | ${unknown}`,
         `user | assistant | ${unknown} | 10`,
-        "user | assistant | 20 | 10",
-        "user | assistant | 20 | 10 | assistant"
+        "user | assistant | 12 | 10",
+        "user | assistant | 12 | 10 | assistant"
       ])
     }).pipe(
       patiently,
-      Effect.provide(mimo([calls(["nap", { millis: 20 }, "1"], ["nap", { millis: 10 }, "2"]), says("ok")]))
+      Effect.provide(mimo([calls(["nap", { millis: 12 }, "1"], ["nap", { millis: 10 }, "2"]), says("ok")]))
     )
   )
 
