@@ -377,7 +377,7 @@ export const isProviderError: (u: unknown) => u is ProviderError = /* @__PURE__ 
  * | 429    | `Transient` with `RateLimited`: the caller can slow down                                   |
  * | 503    | any other `Transient`, and `AuthMissing`: the service cannot answer now                    |
  * | 502    | `AuthRejected`, `InvalidResponse`: the provider answered the service, and not as it should |
- * | 500    | `InvalidRequest` by how the service is set up: its base URL, its headers, its certificates |
+ * | 500    | `InvalidRequest` by how the service is set up: its base URL, headers, schemas, certificates |
  *
  * 401 and 403 are no answer to give: they would speak of the caller's key, and a browser or a proxy acts on them.
  */
@@ -409,9 +409,14 @@ const httpStatusOfRequest = ({ problem, reason }: InvalidRequest): number => {
     case "InsecureBaseUrl":
     case "ForeignCredential":
     case "BadHeader":
+    case "BadSchema":
     case "UntrustedCertificate":
       return 500
-    default:
+    case "ModelNotFound":
+    case "BadRequest":
+    case "NoModel":
+    case "Unencodable":
+    case "Unsupported":
       return 400
   }
 }

@@ -50,6 +50,7 @@ const answered: ReadonlyArray<readonly [status: number, error: ProviderError.Pro
   [500, invalid("BadRequest", "InsecureBaseUrl")],
   [500, invalid("BadRequest", "ForeignCredential")],
   [500, invalid("BadRequest", "BadHeader")],
+  [500, invalid("BadRequest", "BadSchema")],
   [500, invalid("BadRequest", "UntrustedCertificate")],
   [502, new ProviderError.InvalidResponse({ ...facts, reason: "Empty" })]
 ]
